@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+# `make help` says what there is.  Nothing has to be installed or typed before:
+# `make demo` and `make test` fetch and build what they need, and go on where
+# they were interrupted.  Everything made is in the cache directory.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PROFILE ?= normal
+ifeq ($(filter $(PROFILE),normal debug),)
+$(error PROFILE is normal or debug, not "$(PROFILE)")
+endif
+
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/linux-revoke
+BIN     := $(CACHE)/tools/bin
+TESTS   := $(CACHE)/kselftests
+RESULTS := $(CACHE)/results/$(PROFILE)
+build    = $(CACHE)/build/$(1)-$(PROFILE)
+image    = $(call build,$(1))/arch/x86/boot/bzImage
+
+SUITES  := $(sort $(notdir $(basename $(wildcard kselftests/*_test.cc))))
+KUNIT   := $(shell sed 's/\#.*//' kunit/suites)
+SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
+SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
+MODULE   = $(call build,series)/modules/test_revoke.ko
+
+# Under `make test` a stage that is done leaves a stamp, and a run that was
+# interrupted goes on after it; a stage that is asked for by name always runs.
+stage    = tools/stage $(if $(GREEN),-s $(GREEN)/$(1) $(addprefix -i ,$(3))) $(2)
+quietly  = bash -c '{ $(1); } >$(2) 2>&1 || { tail -n 30 $(2); echo "log: $(2)"; exit 1; }'
+
+ctest    = bash -o pipefail -c 'mkdir -p $(RESULTS) && rm -f $(2) && ctest --test-dir $(1) --output-junit $(2) \
+	--output-on-failure | grep -vE "^ *(Start|[0-9]+/[0-9]+ .* Passed)"'
+
+CMAKE_ARGS := -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+
+# A guest; the debug kernel is slower and stricter.
+GUEST   := $(BIN)/guest-run --allow $(SPLATS) --device edu --append kunit.enable=1 \
+	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
+	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
+GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes \
+	--sysctl kernel.panic_on_warn=1,--timeout 1200)
+BINARIES := $(addprefix $(TESTS)/,$(SUITES))
+SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE)
+BASE     = --kernel $(call image,base)
+# $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
+suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
+	-- $(BIN)/run-suites $(3) $(4)
+
+# The stages of `make test`, and the results that each must leave.
+STAGES   = test-tools test-util kunit kselftest vng $(if $(filter normal,$(PROFILE)),baseline)
+ktap     = $(foreach s,guest $(2),$(1)/$(s)=$(RESULTS)/$(1)/$(s).ktap)
+EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
+	$(foreach s,$(KUNIT),uml/$(s)=$(RESULTS)/uml/$(s).xml) \
+	$(call ktap,kselftest,$(KUNIT:%=kunit-%) $(SUITES) $(if $(filter debug,$(PROFILE)),kmemleak)) \
+	$(call ktap,vng,$(VNG)) $(if $(filter normal,$(PROFILE)),$(call ktap,baseline,$(SUITES))) \
+	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
+VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
+
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng mail clean \
+	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo         before and after: an unpatched and a patched kernel'
+	@echo 'make test         all tests; the last line is "N passed, N failed"'
+	@echo 'make check-fast   everything that needs no kernel build'
+	@echo 'make shell        interactive virtme-ng in the patched kernel'
+	@echo 'make apply KERNEL=dir   apply the series to a kernel tree of yours'
+	@echo 'make verify       prove that patches, overlay and BASE agree and are well-formed'
+	@echo 'make kunit        the KUnit suites on UML (kselftest runs them on x86_64)'
+	@echo 'make kselftest    the C++ suites in the patched kernel'
+	@echo 'make baseline     the same binaries on the unpatched kernel'
+	@echo 'make vng          one suite in the patched kernel, booted by virtme-ng'
+	@echo 'make mail V=n     version n of the series as mails'
+	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
+	@echo 'make clean        remove builds and results; distclean: the downloads too'
+	@echo
+	@echo 'PROFILE=normal|debug   the kernel to test (now $(PROFILE)); debug has KASAN, lockdep, ...'
+	@echo 'REQUIRE_ALL=1          a skip that is not listed is a failure'
+	@echo 'KERNEL=dir             take the kernel source from this tree, which is only read'
+	@echo 'Everything made is in  $(CACHE)'
+
+deps:
+	@tools/stage 'dependencies' tools/apt-install
+
+source: deps
+	@tools/stage 'kernel source and series' tools/series checkout
+
+tools: deps
+	@tools/stage 'building the guest runner' $(call quietly,cmake -G Ninja $(CMAKE_ARGS) -S tools/guest \
+		-B $(CACHE)/tools && cmake --build $(CACHE)/tools,$(CACHE)/tools.log)
+
+programs: deps
+	@tools/stage 'building the test programs' $(call quietly,cmake -G Ninja $(CMAKE_ARGS) -S kselftests \
+		-B $(TESTS) && cmake --build $(TESTS),$(CACHE)/kselftests.log)
+
+kernel-series kernel-base: kernel-%: source
+	@tools/stage 'building the $* kernel ($(PROFILE))' tools/kernel-build $*-$(PROFILE) >/dev/null
+
+test-tools: tools
+	@tools/stage 'testing the tools' $(call ctest,$(CACHE)/tools,$(RESULTS)/tools.xml)
+
+test-util: programs
+	@tools/stage 'testing the test library' $(call ctest,$(TESTS),$(RESULTS)/util.xml)
+
+kunit: source
+	@$(call stage,kunit,'KUnit on UML',kunit/suites $(CACHE)/linux/revoke-state) kunit/run-uml $(PROFILE) $(RESULTS)/uml
+
+kselftest: tools programs kernel-series
+	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(BINARIES) \
+		$(call image,series)) $(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(BINARIES))
+
+baseline: tools programs kernel-base
+	@$(call stage,baseline,'the same tests in the unpatched kernel',$(BINARIES) \
+		$(call image,base)) $(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
+
+vng: tools programs kernel-series
+	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \
+		$(call suites,vng,--backend vng $(SERIES),,$(TESTS)/$(VNG))
+
+# A run that came to its end, green or not, leaves no stamps behind.
+test: tools
+	@[ -d $(RESULTS)/green ] || rm -rf $(RESULTS)
+	@mkdir -p $(RESULTS)/green
+	@status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
+	$(BIN)/tally --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
+	cat $(RESULTS)/tally; exit $$status
+
+lint:
+	@tools/stage 'shell scripts' tools/lint shell
+	@tools/stage 'C++ format' tools/lint format
+
+tidy: tools programs
+	@tools/stage 'clang-tidy' tools/lint tidy
+
+check-fast: source lint test-tools test-util tidy
+	@tools/stage 'the series' tools/series verify
+
+verify: kernel-series
+	@tools/stage 'the series' tools/series verify
+	@KBUILD_OUTPUT=$(call build,series) tools/stage 'sparse and W=1' tools/series check-build
+
+shell: tools kernel-series
+	@$(BIN)/guest-run --shell --device edu --kernel $(call image,series)
+
+# The same program tells the story in both kernels, then puts the answers side by side.
+demo: tools programs
+	@$(MAKE) --no-print-directory PROFILE=$(PROFILE) kernel-base kernel-series
+	@rm -rf $(RESULTS)/demo
+	@tools/stage 'the unpatched kernel' $(GUEST) --backend vng --results $(RESULTS)/demo/base $(BASE) \
+		-- $(TESTS)/revoke_demo --answers /run/results/answers
+	@tools/stage 'the patched kernel' $(GUEST) --backend vng --results $(RESULTS)/demo/series $(SERIES) \
+		-- $(TESTS)/revoke_demo --answers /run/results/answers
+	@$(TESTS)/revoke_demo --compare $(RESULTS)/demo/base/answers $(RESULTS)/demo/series/answers
+
+apply:
+	@[ -n "$(KERNEL)" ] || { echo 'say which tree: make apply KERNEL=dir'; exit 2; }
+	@tools/apply "$(KERNEL)"
+
+mail: source
+	@[ -n "$(V)" ] || { echo 'say which version: make mail V=1'; exit 2; }
+	@tools/series mail -v$(V)
+
+clean:
+	rm -rf $(CACHE)/build $(CACHE)/tools $(CACHE)/kselftests $(CACHE)/results $(CACHE)/kvm
+
+distclean:
+	rm -rf $(CACHE)

@@ -1,0 +1,1164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Revoke: taking an open file away from whoever holds it.
+ *
+ * A method call on a revokable file is a *use*.  It links a record on the
+ * caller's stack into a bucket, [this CPU][hash of the file's struct revoke],
+ * under the lock of the bucket and after checking, under that lock, that the
+ * file is still live.  Leaving unlinks the record there.
+ *
+ * The revoker first changes the state of the file and then takes the lock of
+ * the file's bucket on each possible CPU once (revoke_barrier()).  For each
+ * bucket, a user has either taken the lock before the revoker, whereupon the
+ * revoker finds its record, or takes it after the revoker, whereupon the lock
+ * orders the user's load of the state after the revoker's store and the use
+ * is refused.  So, when the barrier is through, every task inside is known.
+ * The revoker counts it, leaves a pointer to the count in the record, and the
+ * last one to leave completes the revoke.
+ *
+ * This costs a user two uncontended lock operations on its own CPU.  There is
+ * no per-object per-CPU memory, no cache line shared by the tasks that use one
+ * file, and no grace period to wait for.  And the tasks are known by name:
+ * sleepers can be kicked, and whoever does not leave can be reported.
+ *
+ * Lock order: r->lock -> bucket lock -> task wakeup.  relay_lock -> a driver's
+ * wait queue -> poll_wq (fs/revoke_poll.c).  None of the locks here is held
+ * while calling out.
+ */
+#include <linux/cdev.h>
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/hash.h>
+#include <linux/hugetlb.h>
+#include <linux/percpu.h>
+#include <linux/revoke.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/sysctl.h>
+#include <linux/slab.h>
+#include <linux/task_work.h>
+
+#include "internal.h"
+
+#define USE_BUCKET_BITS		3
+
+struct use_bucket {
+	spinlock_t		lock;	/* @uses, and @drain of each */
+	struct hlist_head	uses;
+};
+
+struct use_buckets {
+	struct use_bucket	bucket[1 << USE_BUCKET_BITS];
+};
+
+static DEFINE_PER_CPU(struct use_buckets, use_buckets);
+
+/* Releases and drains may take long and must not hold up each other. */
+static struct workqueue_struct *revoke_wq;
+
+/* file_use.what of ->release, which is told by its address */
+static const char in_release[] = "release";
+
+static struct use_bucket *use_bucket_of(const struct revoke *rv, int cpu)
+{
+	return &per_cpu(use_buckets, cpu).bucket[hash_ptr(rv, USE_BUCKET_BITS)];
+}
+
+/*
+ * Lockdep: a use is a read lock that is only ever tried, so it waits for
+ * nothing, but a revoker waits for it with everything it holds.  A record
+ * must not touch the object at its end, except for this: so that the map is
+ * still there, debug kernels hold a reference to it.
+ */
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+static void use_acquire(struct file_use *use, struct revoke *rv)
+{
+	use->r = NULL;
+	if (rv->r->flags & REVOKABLE_IGNORE_LOCKDEP)
+		return;
+	use->r = revokable_get(rv->r);
+	rwsem_acquire_read(&use->r->dep_map, 0, 1, _RET_IP_);
+}
+
+static void use_release(struct file_use *use)
+{
+	if (!use->r)
+		return;
+	rwsem_release(&use->r->dep_map, _RET_IP_);
+	revokable_put(use->r);
+}
+
+static void drain_acquire(struct revokable *r)
+{
+	if (!(r->flags & REVOKABLE_IGNORE_LOCKDEP))
+		rwsem_acquire(&r->dep_map, 0, 0, _RET_IP_);
+}
+
+static void drain_release(struct revokable *r)
+{
+	if (!(r->flags & REVOKABLE_IGNORE_LOCKDEP))
+		rwsem_release(&r->dep_map, _RET_IP_);
+}
+#else
+static void use_acquire(struct file_use *use, struct revoke *rv) { }
+static void use_release(struct file_use *use) { }
+static void drain_acquire(struct revokable *r) { }
+static void drain_release(struct revokable *r) { }
+#endif
+
+/*
+ * Uses: who is inside
+ */
+
+static bool use_start(struct revoke *rv, struct file_use *use,
+		      const char *what, enum revoke_state until)
+{
+	struct use_bucket *b = use_bucket_of(rv, raw_smp_processor_id());
+
+	use->bucket = b;
+	use->revoke = rv;
+	use->task = current;
+	use->what = what;
+	use->drain = NULL;
+	use->kicked = false;
+
+	/* Any bucket of this hash will do, should we have migrated. */
+	spin_lock(&b->lock);
+	/* Pairs with the store of the state before revoke_barrier(). */
+	if (unlikely(READ_ONCE(rv->state) >= until)) {
+		spin_unlock(&b->lock);
+		use->revoke = NULL;
+		return false;
+	}
+	hlist_add_head(&use->node, &b->uses);
+	spin_unlock(&b->lock);
+
+	use_acquire(use, rv);
+	return true;
+}
+
+/**
+ * start_using_as - start_using() for a file known to be revokable
+ * @file: the file
+ * @use: a record on the caller's stack
+ * @what: name of the method, a string constant of built-in code
+ *
+ * Context: process context; takes a spinlock, does not sleep.
+ * Return: false if the file has been revoked.  Then there is nothing to stop.
+ */
+bool start_using_as(struct file *file, struct file_use *use, const char *what)
+{
+	return use_start(file->f_revoke, use, what, REVOKE_REVOKED);
+}
+EXPORT_SYMBOL_GPL(start_using_as);
+
+/**
+ * start_using_vma_ops - start_using() for vm_ops->open and ->close
+ * @file: the file
+ * @use: a record on the caller's stack
+ * @what: name of the operation
+ *
+ * These two have to be balanced, so that both are delivered until the file is
+ * about to be released, and neither is from then on.
+ *
+ * Context: process context; takes a spinlock, does not sleep.
+ * Return: false if the operation is not to be delivered any more.
+ */
+bool start_using_vma_ops(struct file *file, struct file_use *use,
+			 const char *what)
+{
+	return use_start(file->f_revoke, use, what, REVOKE_CLOSED);
+}
+
+/* Call fn() for the records of all buckets, with their locks held. */
+static void visit_uses(void (*fn)(struct file_use *use, void *arg), void *arg)
+{
+	struct file_use *use;
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < 1 << USE_BUCKET_BITS; i++) {
+			struct use_bucket *b;
+
+			b = &per_cpu(use_buckets, cpu).bucket[i];
+			guard(spinlock)(&b->lock);
+			hlist_for_each_entry(use, &b->uses, node)
+				fn(use, arg);
+		}
+	}
+}
+
+static void test_kicked(struct file_use *use, void *arg)
+{
+	if (use->task == current && use->kicked)
+		*(bool *)arg = true;
+}
+
+static bool current_is_kicked(void)
+{
+	bool kicked = false;
+
+	visit_uses(test_kicked, &kicked);
+	return kicked;
+}
+
+/* A kick that nobody has noticed would fail the next interruptible sleep. */
+static void use_forget_kick(struct file_use *use)
+{
+	/* Kernel threads got no notification; user workers rely on theirs. */
+	if (!use->kicked || (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+		return;
+	clear_notify_signal();
+	/*
+	 * The barrier in there pairs with task_work_add()'s cmpxchg.  And the
+	 * use that this one was nested in may have been kicked as well; if it
+	 * is from now on, it gets a notification of its own.
+	 */
+	if (task_work_pending(current) || current_is_kicked())
+		set_notify_signal(current);
+}
+
+/**
+ * stop_using_revokable - stop_using() for a use that is known to be one
+ * @use: the record
+ *
+ * Context: the task that started the use, process context.
+ * Return: whether a revoke has been waiting for this use.
+ */
+bool stop_using_revokable(struct file_use *use)
+{
+	struct use_bucket *b = use->bucket;
+	struct revoke_drain *drain;
+
+	use_release(use);
+	spin_lock(&b->lock);
+	hlist_del(&use->node);
+	drain = use->drain;
+	spin_unlock(&b->lock);
+
+	if (likely(!drain))
+		return false;
+
+	use_forget_kick(use);
+	/*
+	 * What has been inserted in here must not stay until the last one
+	 * leaves, which may be never.  The count goes with the work; if that
+	 * is pending already, it has yet to look.
+	 */
+	if (READ_ONCE(container_of(drain, struct revoke, drain)->mapped) &&
+	    queue_work(revoke_wq, &drain->zap))
+		return true;
+	/* Unless it is the last, the count may be gone as soon as it drops. */
+	if (atomic_dec_and_test(&drain->pending))
+		queue_work(revoke_wq, &drain->work);
+	return true;
+}
+EXPORT_SYMBOL_GPL(stop_using_revokable);
+
+/**
+ * file_revoked - has this file been taken away?
+ * @file: the file
+ *
+ * True from the moment on at which no further method is called.  For the
+ * wait conditions of drivers: a method that sees this should return, the
+ * error does not matter.
+ *
+ * Context: any, with a reference to @file or from one of its methods.
+ * Return: true if it has.
+ */
+bool file_revoked(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       READ_ONCE(file->f_revoke->state) >= REVOKE_REVOKED;
+}
+EXPORT_SYMBOL_GPL(file_revoked);
+
+/*
+ * Objects
+ */
+
+static void revokable_watch(struct work_struct *work);
+
+static void revokable_done_work(struct work_struct *work)
+{
+	struct revokable *r = container_of(work, struct revokable, done_work);
+
+	r->done(r->data);
+	revokable_put(r);
+}
+
+struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
+				    const char *name,
+				    struct lock_class_key *key)
+{
+	struct revokable_policy *p;
+	struct revokable *r;
+
+	r = kzalloc_obj(*r);
+	if (!r)
+		return NULL;
+
+	kref_init(&r->ref);
+	spin_lock_init(&r->lock);
+	INIT_LIST_HEAD(&r->files);
+	INIT_LIST_HEAD(&r->leaving);
+	init_waitqueue_head(&r->wait);
+	INIT_WORK(&r->done_work, revokable_done_work);
+	INIT_DELAYED_WORK(&r->watch, revokable_watch);
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	lockdep_init_map(&r->dep_map, name, key, 0);
+#endif
+	r->ops = ops;
+	r->data = data;
+	r->flags = ops->flags;
+
+	p = &r->policy;
+	*p = ops->policy;
+	p->error = p->error ?: -ENODEV;
+	p->read_error = p->read_error ?: p->error;
+	p->write_error = p->write_error ?: p->error;
+	p->ioctl_error = p->ioctl_error ?: p->error;
+	p->mmap_error = p->mmap_error ?: p->error;
+	p->poll_mask = p->poll_mask ?:
+		       EPOLLHUP | EPOLLERR | DEFAULT_POLLMASK;
+	return r;
+}
+EXPORT_SYMBOL_GPL(__revokable_alloc);
+
+/**
+ * revokable_get - take a reference
+ * @r: the object
+ *
+ * Context: any.
+ * Return: @r.
+ */
+struct revokable *revokable_get(struct revokable *r)
+{
+	kref_get(&r->ref);
+	return r;
+}
+EXPORT_SYMBOL_GPL(revokable_get);
+
+static void revokable_free(struct kref *ref)
+{
+	struct revokable *r = container_of(ref, struct revokable, ref);
+
+	kfree_rcu(r, rcu);
+}
+
+/**
+ * revokable_put - drop a reference
+ * @r: the object
+ *
+ * Whoever created the object must have revoked it for good, with revoke_it()
+ * or revoke_it_async(), before dropping the first reference.
+ *
+ * Context: any.
+ */
+void revokable_put(struct revokable *r)
+{
+	kref_put(&r->ref, revokable_free);
+}
+EXPORT_SYMBOL_GPL(revokable_put);
+
+/*
+ * Open files
+ */
+
+static void revoke_drained_work(struct work_struct *work);
+static void revoke_zap_work(struct work_struct *work);
+static void revoke_put_work(struct work_struct *work);
+
+static bool revokable_file_type(const struct file *file)
+{
+	const struct file_operations *fops = file->f_op;
+	umode_t mode = file_inode(file)->i_mode;
+
+	/*
+	 * The data of these is reached without going through a method, or
+	 * methods of theirs run when the last reference is dropped.
+	 */
+	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
+		return false;
+	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
+	if (is_file_hugepages(file))
+		return false;
+	/* And these reach the private data of two files. */
+	return !fops->lock && !fops->flock && !fops->setlease &&
+	       !fops->copy_file_range && !fops->remap_file_range;
+}
+
+static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
+{
+	struct revoke *rv;
+
+	if (WARN_ON_ONCE(file_is_revokable(file) ||
+			 (file->f_mode & FMODE_PATH) ||
+			 !revokable_file_type(file)))
+		return ERR_PTR(-EINVAL);
+
+	rv = kzalloc_obj(*rv, GFP_KERNEL_ACCOUNT);
+	if (!rv)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&rv->ref);
+	rv->file = file;
+	rv->r = revokable_get(r);
+	INIT_LIST_HEAD(&rv->batch);
+	INIT_WORK(&rv->drain.work, revoke_drained_work);
+	INIT_WORK(&rv->drain.zap, revoke_zap_work);
+	init_completion(&rv->released);
+	init_waitqueue_head(&rv->poll_wq);
+	spin_lock_init(&rv->relay_lock);
+	INIT_LIST_HEAD(&rv->vm_ops);
+	spin_lock_init(&rv->vm_ops_lock);
+	INIT_RCU_WORK(&rv->put_work, revoke_put_work);
+	return rv;
+}
+
+static void revoke_free(struct kref *ref)
+{
+	struct revoke *rv = container_of(ref, struct revoke, ref);
+
+	revoke_free_vm_ops(rv);
+	revokable_put(rv->r);
+	/* epoll looks at poll_wq under RCU after the file has gone. */
+	kfree_rcu(rv, rcu);
+}
+
+static int revoke_attach(struct file *file, struct revoke *rv)
+{
+	struct revokable *r = rv->r;
+
+	scoped_guard(spinlock, &r->lock) {
+		if (r->state == REVOKABLE_LIVE) {
+			/*
+			 * Being inside comes before being found: a revoke
+			 * waits for an ->open that it finds.
+			 */
+			if (rv->state == REVOKE_OPENING)
+				use_start(rv, &rv->open_use, "open",
+					  REVOKE_REVOKED);
+			rv->ticket = ++r->ticket;
+			list_add_tail(&rv->node, &r->files);
+			file->f_revoke = rv;
+			file->f_mode |= FMODE_REVOKABLE;
+			return 0;
+		}
+	}
+
+	kref_put(&rv->ref, revoke_free);
+	return r->policy.error;
+}
+
+/**
+ * make_revokable - let an object's revoke find a file that is being opened
+ * @file: the file, in its ->open
+ * @r: the object
+ *
+ * To be called as soon as ->open knows the object and before it uses it.  From
+ * here to the return of ->open, successful or not, the object is in use: a
+ * revoke waits, with file_revoked() being true.  If ->open fails there will
+ * be no ->release, as ever.
+ *
+ * Refused, with a warning, for what cannot be revoked: pipes, sockets,
+ * directories, block devices, hugetlb files, and files with a ->lock, ->flock,
+ * ->setlease, ->copy_file_range or ->remap_file_range of their own.
+ *
+ * Context: ->open; allocates memory.
+ * Return: 0; the object's policy.error, by default -ENODEV, if the object is
+ *	dead; -ENOMEM; -EINVAL.
+ */
+int make_revokable(struct file *file, struct revokable *r)
+{
+	struct revoke *rv;
+
+	if (WARN_ON_ONCE(file->f_mode & FMODE_OPENED))
+		return -EINVAL;
+	rv = revoke_alloc(file, r);
+	if (IS_ERR(rv))
+		return PTR_ERR(rv);
+	rv->state = REVOKE_OPENING;
+	return revoke_attach(file, rv);
+}
+EXPORT_SYMBOL_GPL(make_revokable);
+
+/**
+ * make_revokable_anon - make_revokable() for files that are never opened
+ * @file: a file from anon_inode_getfile() or the like, not yet in a file table
+ * @r: the object
+ *
+ * To be called last before fd_install(): by the time this returns, the file may
+ * have been revoked, and its ->release have run.
+ *
+ * Context: process context; allocates memory.
+ * Return: as make_revokable().
+ */
+int make_revokable_anon(struct file *file, struct revokable *r)
+{
+	struct revoke *rv;
+
+	if (WARN_ON_ONCE(!(file->f_mode & FMODE_OPENED)))
+		return -EINVAL;
+	rv = revoke_alloc(file, r);
+	if (IS_ERR(rv))
+		return PTR_ERR(rv);
+	rv->opened = true;
+	rv->state = REVOKE_LIVE;
+	return revoke_attach(file, rv);
+}
+EXPORT_SYMBOL_GPL(make_revokable_anon);
+
+/*
+ * ->open has succeeded, and do_dentry_open() is through with f_op: a revoke
+ * that has been waiting replaces it as soon as the use ends.
+ */
+void __revoke_open_done(struct file *file)
+{
+	struct revoke *rv = file->f_revoke;
+
+	scoped_guard(spinlock, &rv->r->lock) {
+		rv->opened = true;
+		if (rv->state == REVOKE_OPENING)
+			rv->state = REVOKE_LIVE;
+	}
+	stop_using(&rv->open_use);
+}
+
+/* ->open has failed: nobody else has seen the file, it becomes ordinary. */
+int __revoke_open_failed(struct file *file, int error)
+{
+	struct revoke *rv = file->f_revoke;
+	bool found;
+
+	scoped_guard(spinlock, &rv->r->lock) {
+		found = rv->state != REVOKE_OPENING;
+		if (!found) {
+			rv->state = REVOKE_RELEASED;
+			list_del_init(&rv->node);
+		}
+	}
+	stop_using(&rv->open_use);
+	if (found) {
+		wait_for_completion(&rv->released);
+		if (revoke_interrupted(error))
+			error = rv->r->policy.error;
+	}
+
+	file->f_mode &= ~FMODE_REVOKABLE;
+	file->f_revoke = NULL;
+	kref_put(&rv->ref, revoke_free);
+	return error;
+}
+
+/*
+ * Revoking
+ */
+
+struct revoke_batch {
+	struct list_head	revokes;
+	u64			ticket;	/* wait for those up to this one */
+	bool			self;	/* the caller is inside of one of them */
+};
+
+static void revoke_batch_init(struct revoke_batch *batch)
+{
+	INIT_LIST_HEAD(&batch->revokes);
+	batch->ticket = 0;
+	batch->self = false;
+}
+
+/* A dead object whose last file has left is not touched any more. */
+static void revokable_settle(struct revokable *r)
+{
+	lockdep_assert_held(&r->lock);
+	if (r->state != REVOKABLE_DEAD || !list_empty(&r->files) ||
+	    !list_empty(&r->leaving))
+		return;
+	r->ops = NULL;
+	if (r->done_wanted) {
+		r->done_wanted = false;
+		queue_work(revoke_wq, &r->done_work);
+	}
+}
+
+/*
+ * From here on, whoever gets the drain count to zero completes the revoke; no
+ * matter whether it is still wanted.
+ */
+static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
+{
+	struct revokable *r = rv->r;
+
+	lockdep_assert_held(&r->lock);
+	kref_get(&rv->ref);
+	atomic_set(&rv->drain.pending, 1);
+	/* Pairs with the check in use_start(), through revoke_barrier(). */
+	WRITE_ONCE(rv->state, REVOKE_REVOKED);
+	rv->ticket = ++r->ticket;
+	list_move_tail(&rv->node, &r->leaving);
+	list_add_tail(&rv->batch, &batch->revokes);
+}
+
+/* Mark what is open now.  What is opened meanwhile has a later ticket. */
+static void revoke_mark_files(struct revokable *r, const struct inode *inode,
+			      bool dead, struct revoke_batch *batch)
+{
+	struct revoke *rv, *next;
+	u64 last;
+
+	spin_lock(&r->lock);
+	if (dead)
+		r->state = REVOKABLE_DEAD;
+	last = r->ticket;
+	if (inode) {
+		list_for_each_entry_safe(rv, next, &r->files, node) {
+			if (file_inode(rv->file) == inode)
+				revoke_mark(rv, batch);
+		}
+	} else {
+		while (!list_empty(&r->files)) {
+			rv = list_first_entry(&r->files, struct revoke, node);
+			if (rv->ticket > last)
+				break;
+			revoke_mark(rv, batch);
+			cond_resched_lock(&r->lock);
+		}
+	}
+	batch->ticket = r->ticket;
+	revokable_settle(r);
+	spin_unlock(&r->lock);
+}
+
+/*
+ * After this, nobody enters whom the state written before keeps out, and each
+ * use left has been counted.
+ */
+static void revoke_barrier(struct revoke *rv, bool *self)
+{
+	struct file_use *use;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct use_bucket *b = use_bucket_of(rv, cpu);
+
+		guard(spinlock)(&b->lock);
+		hlist_for_each_entry(use, &b->uses, node) {
+			if (use->revoke != rv || use->drain)
+				continue;
+			use->drain = &rv->drain;
+			atomic_inc(&rv->drain.pending);
+			*self |= use->task == current;
+		}
+	}
+}
+
+/* The bucket lock keeps the task: it cannot leave before it has unlinked. */
+static void use_kick(struct file_use *use, void *r)
+{
+	/* A counted record keeps its revoke. */
+	if (!use->drain || use->revoke->r != r || use->task == current ||
+	    use->what == in_release)
+		return;
+	use->kicked = true;
+	/* Nobody would ever clear a kernel thread's notification. */
+	if (use->task->flags & PF_KTHREAD)
+		wake_up_state(use->task, TASK_INTERRUPTIBLE);
+	else
+		set_notify_signal(use->task);
+}
+
+static void use_report(struct file_use *use, void *r)
+{
+	if (use->drain && use->revoke->r == r)
+		pr_warn("revoke: %s:%d does not return from %s\n",
+			use->task->comm, task_pid_nr(use->task), use->what);
+}
+
+/* While files are leaving: repeat the kicks, and once say who does not go. */
+static void revokable_watch(struct work_struct *work)
+{
+	struct revokable *r = container_of(to_delayed_work(work),
+					   struct revokable, watch);
+	bool leaving;
+
+	visit_uses(use_kick, r);
+	if (r->report && time_after(jiffies, r->report)) {
+		visit_uses(use_report, r);
+		r->report = 0;
+	}
+	scoped_guard(spinlock, &r->lock)
+		leaving = !list_empty(&r->leaving);
+	/* The reference goes with it, unless another revoke was faster. */
+	if (!leaving || !queue_delayed_work(revoke_wq, &r->watch, HZ))
+		revokable_put(r);
+}
+
+static unsigned long revoke_report_after(void)
+{
+#ifdef CONFIG_DETECT_HUNG_TASK
+	if (sysctl_hung_task_timeout_secs)
+		return sysctl_hung_task_timeout_secs * HZ;
+#endif
+	return 120 * HZ;
+}
+
+static void revokable_start_watch(struct revokable *r)
+{
+	revokable_get(r);
+	r->report = (jiffies + revoke_report_after()) ?: 1;
+	if (!queue_delayed_work(revoke_wq, &r->watch, HZ))
+		revokable_put(r);
+}
+
+struct inside {
+	const struct revokable *r;	/* NULL: any */
+	bool found;
+};
+
+static void test_inside(struct file_use *use, void *arg)
+{
+	struct inside *inside = arg;
+
+	if (use->task == current && use->drain &&
+	    (!inside->r || use->revoke->r == inside->r))
+		inside->found = true;
+}
+
+/* Is the caller inside a method of a file of @r that is being revoked? */
+static bool current_is_drained(const struct revokable *r)
+{
+	struct inside inside = { .r = r };
+
+	visit_uses(test_inside, &inside);
+	return inside.found;
+}
+
+/*
+ * Whoever runs ->release is inside as well: for those who wait for it, for the
+ * report, for lockdep, and should it come here itself.  It is not counted, and
+ * not kicked, as what it does has to be done.
+ */
+static void release_begin(struct revoke *rv)
+{
+	struct file_use *use = &rv->open_use;
+
+	use->bucket = use_bucket_of(rv, raw_smp_processor_id());
+	use->revoke = rv;
+	use->task = current;
+	use->what = in_release;
+	use->drain = &rv->drain;
+	use->kicked = false;
+	scoped_guard(spinlock, &use->bucket->lock)
+		hlist_add_head(&use->node, &use->bucket->uses);
+	use_acquire(use, rv);
+}
+
+static void release_end(struct revoke *rv)
+{
+	struct file_use *use = &rv->open_use;
+
+	use_release(use);
+	scoped_guard(spinlock, &use->bucket->lock)
+		hlist_del(&use->node);
+}
+
+/* Nobody is inside any more, and nobody gets in. */
+static void revoke_detach(struct revoke *rv)
+{
+	struct file *file = rv->file;
+
+	revoke_drop_relays(rv);
+	if (rv->opened) {
+		locks_revoke_file(file);
+		release_begin(rv);
+		file_release_driver(file);
+		release_end(rv);
+		rv->fops = file->f_op;
+		/* Tests for methods look at the old one under RCU. */
+		WRITE_ONCE(file->f_op, &revoked_fops);
+	}
+	queue_rcu_work(revoke_wq, &rv->put_work);
+}
+
+/*
+ * Everybody whom the last barrier had found is out.  With mappings there is a
+ * second round for vm_ops->open and ->close: they were let in until now.
+ */
+static void revoke_drained(struct revoke *rv)
+{
+	bool self = false;
+
+	if (rv->state == REVOKE_REVOKED) {
+		atomic_set(&rv->drain.pending, 1);
+		/* Pairs with the check in use_start(), as REVOKE_REVOKED. */
+		WRITE_ONCE(rv->state, REVOKE_CLOSED);
+		if (rv->mapped)
+			revoke_barrier(rv, &self);
+		if (!atomic_dec_and_test(&rv->drain.pending))
+			return;
+	}
+	revoke_detach(rv);
+}
+
+/* Somebody has left who may have inserted what had been zapped. */
+static void revoke_zap_work(struct work_struct *work)
+{
+	struct revoke *rv = container_of(work, struct revoke, drain.zap);
+
+	/* The count that came with the work keeps the file. */
+	revoke_zap(rv->file);
+	if (atomic_dec_and_test(&rv->drain.pending))
+		queue_work(revoke_wq, &rv->drain.work);
+}
+
+static void revoke_drained_work(struct work_struct *work)
+{
+	struct revoke *rv = container_of(work, struct revoke, drain.work);
+	struct revokable *r = revokable_get(rv->r);
+
+	drain_acquire(r);
+	revoke_drained(rv);
+	drain_release(r);
+	revokable_put(r);
+}
+
+/* The entry leaves the object; with the last one, a dead object is done. */
+static void revoke_gone(struct revoke *rv)
+{
+	struct revokable *r = rv->r;
+
+	spin_lock(&r->lock);
+	WRITE_ONCE(rv->state, REVOKE_RELEASED);
+	list_del_init(&rv->node);
+	revokable_settle(r);
+	spin_unlock(&r->lock);
+	complete_all(&rv->released);
+	wake_up_all(&r->wait);
+}
+
+/* No reader of the old f_op is left. */
+static void revoke_put_work(struct work_struct *work)
+{
+	struct revoke *rv = container_of(to_rcu_work(work), struct revoke,
+					 put_work);
+	struct revokable *r = revokable_get(rv->r);
+
+	cdev_put(rv->cdev);
+	fops_put(rv->fops);
+	revoke_gone(rv);
+	kref_put(&rv->ref, revoke_free);
+	revokable_put(r);
+}
+
+static void revoke_barrier_batch(struct revoke_batch *batch)
+{
+	struct revoke *rv;
+
+	list_for_each_entry(rv, &batch->revokes, batch) {
+		revoke_barrier(rv, &batch->self);
+		cond_resched();
+	}
+}
+
+/* Returns with access through mappings gone, but for those who are inside. */
+static void revoke_zap_batch(struct revoke_batch *batch)
+{
+	struct revoke *rv, *other;
+
+	list_for_each_entry(rv, &batch->revokes, batch) {
+		if (!rv->mapped || rv->zapped)
+			continue;
+		revoke_zap(rv->file);
+		/* One walk per mapping serves all that share it. */
+		other = rv;
+		list_for_each_entry_continue(other, &batch->revokes, batch) {
+			if (other->file->f_mapping == rv->file->f_mapping)
+				other->zapped = true;
+		}
+		cond_resched();
+	}
+}
+
+/*
+ * Everything but the waiting.  Until its count is dropped, each entry keeps
+ * its file: __fput() waits for the revoke to be complete.
+ */
+static void revoke_start(struct revokable *r, struct revoke_batch *batch)
+{
+	struct revoke *rv, *next;
+
+	if (list_empty(&batch->revokes))
+		return;
+
+	revoke_zap_batch(batch);
+
+	list_for_each_entry(rv, &batch->revokes, batch) {
+		wake_up_poll(&rv->poll_wq, r->policy.poll_mask);
+		if (r->ops->kick)
+			r->ops->kick(r, rv->file);
+		cond_resched();
+	}
+	visit_uses(use_kick, r);
+	revokable_start_watch(r);
+
+	list_for_each_entry_safe(rv, next, &batch->revokes, batch) {
+		list_del_init(&rv->batch);
+		if (atomic_dec_and_test(&rv->drain.pending))
+			queue_work(revoke_wq, &rv->drain.work);
+		cond_resched();
+	}
+}
+
+/* Either all that left no later than with this ticket, or one file. */
+static bool revoke_complete(struct revokable *r, u64 ticket, struct revoke *rv)
+{
+	if (rv)
+		return completion_done(&rv->released);
+
+	guard(spinlock)(&r->lock);
+	return list_empty(&r->leaving) ||
+	       list_first_entry(&r->leaving, struct revoke,
+				node)->ticket > ticket;
+}
+
+/* Returns whether the revoke is complete; false also if killed. */
+static bool revoke_wait_a_while(struct revokable *r, u64 ticket,
+				struct revoke *rv, bool killable)
+{
+	if (killable)
+		return wait_event_killable_timeout(r->wait,
+						   revoke_complete(r, ticket,
+								   rv),
+						   HZ) > 0;
+	return wait_event_timeout(r->wait, revoke_complete(r, ticket, rv),
+				  HZ) > 0;
+}
+
+/*
+ * Two tasks may each be inside a method of the file that the other one revokes.
+ * Where giving up the waiting does no harm, whoever sees it does so.  But who
+ * removes an object is going to free it, and must wait unless it is for itself.
+ */
+static bool revoke_cannot_wait(struct revokable *r, bool killable)
+{
+	return current_is_drained(killable ? NULL : r);
+}
+
+static int revoke_wait(struct revokable *r, u64 ticket, struct revoke *rv,
+		       bool killable)
+{
+	while (!revoke_wait_a_while(r, ticket, rv, killable)) {
+		if (killable && fatal_signal_pending(current))
+			return -EINTR;
+		if (revoke_cannot_wait(r, killable))
+			return -EINPROGRESS;
+	}
+	return 0;
+}
+
+/* @rv: wait for this one only; NULL: for all up to the batch's ticket */
+static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
+			struct revoke *rv, bool killable)
+{
+	int ret;
+
+	might_sleep();
+	revoke_barrier_batch(batch);
+	/*
+	 * Nothing to do, and no need to tell lockdep: its key may have been
+	 * unloaded along with the object's owner.
+	 */
+	if (list_empty(&batch->revokes) &&
+	    revoke_complete(r, batch->ticket, rv))
+		return 0;
+
+	revoke_start(r, batch);
+	/* Nor does a caller who is inside, and cannot wait for itself, wait. */
+	if (batch->self || revoke_cannot_wait(r, killable))
+		return -EINPROGRESS;
+	drain_acquire(r);
+	ret = revoke_wait(r, batch->ticket, rv, killable);
+	drain_release(r);
+	return ret;
+}
+
+/**
+ * revoke_it - the object has gone: revoke its open files, and allow no more
+ * @r: the object
+ *
+ * When this returns 0, no method runs or will run for any file opened on the
+ * object, no page table entry maps its memory through one, each ->release has
+ * run once, and no file or mapping pins the module.
+ *
+ * Waits without limit for tasks inside methods: those that sleep on user
+ * memory can take as long as user space likes.  Where that is not acceptable,
+ * use revoke_it_async().
+ *
+ * Context: may sleep.  The caller must hold no lock that a method or ->release
+ *	of the object takes, nor any that is taken inside of an mmap_lock.
+ * Return: 0; or -EINPROGRESS if the caller is inside a method of one of the
+ *	files, or its ->release, and would be waiting for itself.  Then the
+ *	revoke is completed when it has left, and nothing must be freed before.
+ *	Who can get there has to use revoke_it_async() instead.
+ */
+int revoke_it(struct revokable *r)
+{
+	struct revoke_batch batch;
+
+	revoke_batch_init(&batch);
+	revoke_mark_files(r, NULL, true, &batch);
+	return revoke_batch(r, &batch, NULL, false);
+}
+EXPORT_SYMBOL_GPL(revoke_it);
+
+/**
+ * revoke_it_async - revoke_it() without the waiting
+ * @r: the object
+ * @done: called from a workqueue, with the data given to revokable_alloc(),
+ *	when the revoke is complete
+ *
+ * When this returns, no method will start, and mapped memory is unreachable
+ * except for tasks that are inside a method.  Until @done is called the driver
+ * must keep whatever its methods and its ->release use.  May be called once.
+ *
+ * Context: may sleep, but waits for no user.  The caller must hold no lock
+ *	that is taken inside of an mmap_lock.
+ */
+void revoke_it_async(struct revokable *r, void (*done)(void *data))
+{
+	struct revoke_batch batch;
+
+	might_sleep();
+	revoke_batch_init(&batch);
+	scoped_guard(spinlock, &r->lock) {
+		r->done = done;
+		r->done_wanted = true;
+		revokable_get(r);
+	}
+	revoke_mark_files(r, NULL, true, &batch);
+	revoke_barrier_batch(&batch);
+	revoke_start(r, &batch);
+}
+EXPORT_SYMBOL_GPL(revoke_it_async);
+
+/**
+ * revokable_flush_done - wait for the callback of revoke_it_async() to return
+ * @r: the object
+ *
+ * For the exit of a module that has learned of the completion from @done, which
+ * may still be running its last instructions.
+ *
+ * Context: may sleep.
+ */
+void revokable_flush_done(struct revokable *r)
+{
+	flush_work(&r->done_work);
+}
+EXPORT_SYMBOL_GPL(revokable_flush_done);
+
+/**
+ * revoke_files - revoke all files open now; later opens are not affected
+ * @r: the object
+ *
+ * Context: as revoke_it().
+ * Return: 0; -EINTR if the caller was killed, whereupon the revoke is completed
+ *	without it; -EINPROGRESS as revoke_it().
+ */
+int revoke_files(struct revokable *r)
+{
+	return revoke_files_of_inode(r, NULL);
+}
+EXPORT_SYMBOL_GPL(revoke_files);
+
+/**
+ * revoke_files_of_inode - revoke_files() for what was opened through an inode
+ * @r: the object
+ * @inode: the inode; NULL: any
+ *
+ * Context: as revoke_it().
+ * Return: as revoke_files().
+ */
+int revoke_files_of_inode(struct revokable *r, const struct inode *inode)
+{
+	struct revoke_batch batch;
+
+	revoke_batch_init(&batch);
+	revoke_mark_files(r, inode, false, &batch);
+	return revoke_batch(r, &batch, NULL, true);
+}
+
+/**
+ * revoke_file - revoke one open file description
+ * @file: the file, to which the caller has a reference
+ *
+ * Context: as revoke_it().
+ * Return: as revoke_files(), or -EOPNOTSUPP if the file is not revokable.
+ */
+int revoke_file(struct file *file)
+{
+	struct revoke_batch batch;
+	struct revoke *rv;
+
+	if (!file_is_revokable(file))
+		return -EOPNOTSUPP;
+	revoke_batch_init(&batch);
+	rv = file->f_revoke;
+	scoped_guard(spinlock, &rv->r->lock) {
+		if (rv->state < REVOKE_REVOKED)
+			revoke_mark(rv, &batch);
+	}
+	return revoke_batch(rv->r, &batch, rv, true);
+}
+EXPORT_SYMBOL_GPL(revoke_file);
+
+/*
+ * The last reference has gone.  Either __fput() or a revoke gets to release
+ * the file, and the other one waits for it.
+ */
+bool __revoke_fput_claim(struct file *file)
+{
+	struct revoke *rv = file->f_revoke;
+	struct revokable *r = rv->r;
+	bool claimed;
+
+	scoped_guard(spinlock, &r->lock) {
+		claimed = rv->state == REVOKE_LIVE;
+		if (claimed) {
+			WRITE_ONCE(rv->state, REVOKE_CLOSED);
+			rv->ticket = ++r->ticket;
+			list_move_tail(&rv->node, &r->leaving);
+		}
+	}
+	if (claimed) {
+		/* Before ->release: tty waits for its queues to be empty. */
+		revoke_drop_relays(rv);
+		release_begin(rv);
+		return true;
+	}
+	wait_for_completion(&rv->released);
+	kref_put(&rv->ref, revoke_free);
+	return false;
+}
+
+/* The claim has been made good. */
+void __revoke_fput_done(struct file *file)
+{
+	struct revoke *rv = file->f_revoke;
+
+	release_end(rv);
+	revoke_gone(rv);
+	kref_put(&rv->ref, revoke_free);
+}
+
+static int __init revoke_init(void)
+{
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < 1 << USE_BUCKET_BITS; i++)
+			spin_lock_init(&per_cpu(use_buckets, cpu).bucket[i].lock);
+	}
+	revoke_wq = alloc_workqueue("revoke", WQ_UNBOUND, 0);
+	return revoke_wq ? 0 : -ENOMEM;
+}
+core_initcall(revoke_init);

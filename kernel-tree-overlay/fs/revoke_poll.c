@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Polling revokable files.
+ *
+ * A driver's wait queue usually belongs to the device and dies with it, while
+ * epoll, io_uring and others keep their entries on it for as long as the file
+ * exists.  Nor can a revoke empty the queue: other open files of the device
+ * share it, and so do readers that sleep on it.
+ *
+ * So no poller of a revokable file gets to see a driver's queue.  Pollers wait
+ * on a queue of the open file, and for each queue that the driver polls there
+ * is one relay, an entry which passes the wake-ups on.  A revoke removes the
+ * relays.  The pollers stay where they are, on memory that goes with the file.
+ */
+#include <linux/poll.h>
+#include <linux/revoke.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+struct relay {
+	wait_queue_entry_t	wait;
+	wait_queue_head_t	*head;	/* NULL: freed by the driver */
+	struct revoke		*rv;
+	struct hlist_node	node;	/* in rv->relays */
+};
+
+struct relay_table {
+	poll_table	pt;
+	struct revoke	*rv;
+	bool		failed;
+};
+
+static int relay_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
+		      void *key)
+{
+	struct relay *relay = container_of(wait, struct relay, wait);
+	__poll_t events = key_to_poll(key);
+
+	if (events & POLLFREE) {
+		events = EPOLLHUP | EPOLLERR;
+		key = poll_to_key(events);
+		list_del_init(&wait->entry);
+	}
+	__wake_up(&relay->rv->poll_wq, mode, 0, key);
+
+	/*
+	 * Last, and only now: relay_remove() may be waiting to free the relay,
+	 * and without a head it does not take the lock that is held here.
+	 */
+	if (list_empty(&wait->entry))
+		/* Pairs with the load in relay_remove(). */
+		smp_store_release(&relay->head, NULL);
+	return 0;
+}
+
+static struct relay *relay_find(struct revoke *rv, wait_queue_head_t *head)
+{
+	struct relay *relay;
+
+	lockdep_assert_held(&rv->relay_lock);
+	hlist_for_each_entry(relay, &rv->relays, node) {
+		if (READ_ONCE(relay->head) == head)
+			return relay;
+	}
+	return NULL;
+}
+
+/* What poll_wait() calls for a queue that the driver polls. */
+static void relay_queue(struct file *file, wait_queue_head_t *head,
+			poll_table *pt)
+{
+	struct relay_table *table = container_of(pt, struct relay_table, pt);
+	struct revoke *rv = table->rv;
+	struct relay *relay;
+
+	scoped_guard(spinlock, &rv->relay_lock) {
+		if (relay_find(rv, head))
+			return;
+	}
+
+	relay = kzalloc_obj(*relay, GFP_KERNEL_ACCOUNT);
+	if (!relay) {
+		table->failed = true;
+		return;
+	}
+	relay->rv = rv;
+	relay->head = head;
+	init_waitqueue_func_entry(&relay->wait, relay_wake);
+
+	/*
+	 * Both at once: whoever finds the relay relies on being woken for all
+	 * that happens after the barrier in poll_wait().
+	 */
+	scoped_guard(spinlock, &rv->relay_lock) {
+		if (!relay_find(rv, head)) {
+			add_wait_queue(head, &relay->wait);
+			hlist_add_head(&relay->node, &rv->relays);
+			return;
+		}
+	}
+	kfree(relay);
+}
+
+/* Out of line part of vfs_poll() */
+__poll_t revokable_poll(struct file *file, poll_table *pt)
+{
+	struct revoke *rv = file->f_revoke;
+	struct relay_table table = {
+		.pt._key = poll_requested_events(pt),
+		.rv = rv,
+	};
+	struct file_use use;
+	__poll_t mask;
+
+	/*
+	 * Queue first, look second.  A revoke changes the state first and wakes
+	 * the queue second, so one of the two sees the other.
+	 */
+	if (pt && pt->_qproc) {
+		poll_wait(file, &rv->poll_wq, pt);
+		table.pt._qproc = relay_queue;
+	}
+
+	if (!start_using_as(file, &use, "poll"))
+		return rv->r->policy.poll_mask;
+	mask = READ_ONCE(file->f_op)->poll(file, &table.pt);
+	stop_using(&use);
+
+	return table.failed ? mask | EPOLLERR : mask;
+}
+EXPORT_SYMBOL_GPL(revokable_poll);
+
+static void relay_remove(struct relay *relay)
+{
+	wait_queue_head_t *head;
+
+	/* A driver that frees a queue, see wake_up_pollfree(), uses RCU. */
+	scoped_guard(rcu) {
+		/* Pairs with the store in relay_wake(). */
+		head = smp_load_acquire(&relay->head);
+		if (head)
+			remove_wait_queue(head, &relay->wait);
+	}
+	kfree(relay);
+}
+
+/*
+ * With nobody inside ->poll, there will be no further relay.  When the lock
+ * of its queue has been taken and dropped, a relay is not running either.
+ */
+void revoke_drop_relays(struct revoke *rv)
+{
+	struct hlist_node *next;
+	struct relay *relay;
+
+	hlist_for_each_entry_safe(relay, next, &rv->relays, node)
+		relay_remove(relay);
+	INIT_HLIST_HEAD(&rv->relays);
+}

@@ -1,0 +1,2060 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of fs/revoke*.c: taking open files away.
+ *
+ * The toy here is a driver whose methods block, count, and revoke on demand.
+ * Whatever a test does, in the end each toy file that has been opened must
+ * have been released once, no method may have run after that, and nothing may
+ * refer to the object any more: see toy_exit().
+ *
+ * Nothing waits for ever.  What does not come in time is a failure; memory
+ * that a stuck task may still use is then left alone.
+ *
+ * Mappings are tested by mm/tests/revoke_kunit.c.
+ */
+#include <kunit/resource.h>
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/cdev.h>
+#include <linux/cred.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/fs_call.h>
+#include <linux/fs_context.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/poll.h>
+#include <linux/pseudo_fs.h>
+#include <linux/revoke.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+
+#include "../internal.h"
+
+#define TIMEOUT		(10 * HZ)	/* for what has to happen */
+#define A_WHILE		(HZ / 20 + 1)	/* for what must not happen */
+
+enum toy_cmd {
+	TOY_NOP,		/* returns TOY_DONE */
+	TOY_BLOCK,		/* until the gate opens; deaf to signals */
+	TOY_SLEEP,		/* until the file is revoked: -ERESTARTSYS */
+	TOY_SLEEP_DEAF,		/* as a signal would: woken by one only */
+	TOY_REVOKE_FILE,	/* returns what revoke_file() did */
+	TOY_REVOKE_IT,
+	TOY_REVOKE_OTHER,	/* once the gate is open */
+};
+
+#define TOY_DONE	4711
+
+struct toy {
+	struct kunit			*test;
+	struct revokable_ops		ops;
+	struct revokable		*r;
+	const struct file_operations	*fops;
+	wait_queue_head_t		queue;	/* for the gate, and to poll */
+	bool				gate;
+	atomic_t			entered;
+	struct completion		inside;	/* one for each who blocks */
+	struct completion		kicked;	/* one for each ->kick */
+	struct completion		done;
+	atomic_t			dones;
+	unsigned int			released_at_done;
+	bool				gone;	/* revoke_it_async() was used */
+	struct file			*other;
+	spinlock_t			lock;	/* @files */
+	struct list_head		files;
+	/* what ->open does */
+	bool				open_blocks;
+	int				open_error;
+	/* what ->release does */
+	int				(*in_release)(struct revokable *r);
+	int				released_with;
+};
+
+struct toy_file {
+	struct toy			*toy;
+	struct list_head		node;
+	bool				opened;
+	atomic_t			users;
+	atomic_t			releases;
+	bool				late;	/* a method after ->release */
+	bool				sync;	/* the last read's kiocb was */
+	unsigned int			fasync_off;
+	/* as seen by ->release */
+	enum revoke_state		state;
+	unsigned int			users_left;
+	unsigned int			waiters_left;
+	bool				fasync_left;
+};
+
+static bool came(struct completion *c)
+{
+	return wait_for_completion_timeout(c, TIMEOUT);
+}
+
+static bool stays_away(struct completion *c)
+{
+	return !wait_for_completion_timeout(c, A_WHILE);
+}
+
+/*
+ * The methods
+ */
+
+static void toy_enter(struct toy_file *tf)
+{
+	atomic_inc(&tf->users);
+	if (atomic_read(&tf->releases))
+		tf->late = true;
+}
+
+static long toy_leave(struct toy_file *tf, long ret)
+{
+	if (atomic_read(&tf->releases))
+		tf->late = true;
+	atomic_dec(&tf->users);
+	return ret;
+}
+
+static struct toy_file *toy_file_alloc(struct toy *toy)
+{
+	struct toy_file *tf = kzalloc_obj(*tf);
+
+	if (!tf)
+		return NULL;
+	tf->toy = toy;
+	guard(spinlock)(&toy->lock);
+	list_add_tail(&tf->node, &toy->files);
+	return tf;
+}
+
+static long toy_pass_gate(struct toy *toy)
+{
+	complete(&toy->inside);
+	return wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT) ?
+	       TOY_DONE : -ETIME;
+}
+
+static long toy_sleep(struct toy *toy, struct file *file, bool deaf)
+{
+	long ret;
+
+	complete(&toy->inside);
+	/* Nobody wakes the queue: it takes a kick to look again. */
+	ret = wait_event_interruptible_timeout(toy->queue,
+					       !deaf && file_revoked(file),
+					       TIMEOUT);
+	if (!ret)
+		return -ETIME;
+	return ret < 0 ? ret : -ERESTARTSYS;
+}
+
+static int toy_open(struct inode *inode, struct file *file)
+{
+	struct toy *toy = inode->i_private;
+	struct toy_file *tf = toy_file_alloc(toy);
+	int ret;
+
+	if (!tf)
+		return -ENOMEM;
+	file->private_data = tf;
+	ret = make_revokable(file, toy->r);
+	if (ret)
+		return ret;
+	toy_enter(tf);
+	if (toy->open_blocks)
+		toy_pass_gate(toy);
+	tf->opened = !toy->open_error;
+	return toy_leave(tf, toy->open_error);
+}
+
+static int toy_release(struct inode *inode, struct file *file)
+{
+	struct toy_file *tf = file->private_data;
+	wait_queue_entry_t *wait;
+
+	if (file_is_revokable(file))
+		tf->state = file->f_revoke->state;
+	tf->users_left = atomic_read(&tf->users);
+	tf->fasync_left = (file->f_flags & FASYNC) && !tf->fasync_off;
+	spin_lock_irq(&tf->toy->queue.lock);
+	list_for_each_entry(wait, &tf->toy->queue.head, entry)
+		tf->waiters_left++;
+	spin_unlock_irq(&tf->toy->queue.lock);
+	atomic_inc(&tf->releases);
+	if (tf->toy->in_release)
+		tf->toy->released_with = tf->toy->in_release(tf->toy->r);
+	return 0;
+}
+
+static long toy_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct toy_file *tf = file->private_data;
+	struct toy *toy = tf->toy;
+	long ret;
+
+	toy_enter(tf);
+	switch (cmd) {
+	case TOY_NOP:
+		atomic_inc(&toy->entered);
+		ret = TOY_DONE;
+		break;
+	case TOY_BLOCK:
+		ret = toy_pass_gate(toy);
+		break;
+	case TOY_SLEEP:
+	case TOY_SLEEP_DEAF:
+		ret = toy_sleep(toy, file, cmd == TOY_SLEEP_DEAF);
+		break;
+	case TOY_REVOKE_FILE:
+		ret = revoke_file(file);
+		break;
+	case TOY_REVOKE_IT:
+		ret = revoke_it(toy->r);
+		break;
+	case TOY_REVOKE_OTHER:
+		ret = toy_pass_gate(toy);
+		if (ret == TOY_DONE)
+			ret = revoke_file((struct file *)arg);
+		break;
+	default:
+		ret = -ENOTTY;
+	}
+	return toy_leave(tf, ret);
+}
+
+static loff_t toy_llseek(struct file *file, loff_t offset, int whence)
+{
+	return TOY_DONE;
+}
+
+static ssize_t toy_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct toy_file *tf = iocb->ki_filp->private_data;
+
+	tf->sync = is_sync_kiocb(iocb);
+	iocb->ki_pos += iov_iter_count(iter);
+	return iov_iter_zero(iov_iter_count(iter), iter);
+}
+
+static ssize_t toy_write_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
+}
+
+static __poll_t toy_poll(struct file *file, poll_table *pt)
+{
+	struct toy_file *tf = file->private_data;
+
+	poll_wait(file, &tf->toy->queue, pt);
+	return EPOLLPRI;
+}
+
+static int toy_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	return 0;
+}
+
+static int toy_fasync(int fd, struct file *file, int on)
+{
+	struct toy_file *tf = file->private_data;
+
+	if (!on)
+		tf->fasync_off++;
+	return 0;
+}
+
+static const struct file_operations toy_fops = {
+	.llseek		= toy_llseek,
+	.read_iter	= toy_read_iter,
+	.write_iter	= toy_write_iter,
+	.poll		= toy_poll,
+	.unlocked_ioctl	= toy_ioctl,
+	.open		= toy_open,
+	.release	= toy_release,
+	.fsync		= toy_fsync,
+	.fasync		= toy_fasync,
+};
+
+static void toy_kick(struct revokable *r, struct file *file)
+{
+	struct toy *toy = revokable_data(r);
+
+	complete(&toy->kicked);
+}
+
+static unsigned int toy_releases(struct toy *toy)
+{
+	unsigned int n = 0;
+	struct toy_file *tf;
+
+	guard(spinlock)(&toy->lock);
+	list_for_each_entry(tf, &toy->files, node)
+		n += atomic_read(&tf->releases);
+	return n;
+}
+
+static void toy_done(void *data)
+{
+	struct toy *toy = data;
+
+	toy->released_at_done = toy_releases(toy);
+	atomic_inc(&toy->dones);
+	complete(&toy->done);
+}
+
+/*
+ * Creating and destroying it
+ */
+
+static void toy_open_gate(struct toy *toy)
+{
+	WRITE_ONCE(toy->gate, true);
+	wake_up_all(&toy->queue);
+}
+
+/* References are dropped a moment after completion, or when it is noticed. */
+static bool toy_unreferenced(struct toy *toy)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (kref_read(&toy->r->ref) != 1) {
+		flush_delayed_work(&toy->r->watch);
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+/* What must hold at the end of each test, passed or failed. */
+static void toy_exit(void *data)
+{
+	struct toy *toy = data;
+	struct kunit *test = toy->test;
+	struct toy_file *tf, *next;
+
+	toy_open_gate(toy);
+	if (!toy->gone)
+		revoke_it_async(toy->r, toy_done);
+	if (!toy->gone && !came(&toy->done)) {
+		KUNIT_FAIL(test, "the object cannot be revoked");
+		return;
+	}
+	if (!toy_unreferenced(toy)) {
+		KUNIT_FAIL(test, "%u references to the object are left",
+			   kref_read(&toy->r->ref) - 1);
+		return;
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
+	KUNIT_EXPECT_NULL(test, toy->r->ops);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->dones), 1);
+	revokable_put(toy->r);
+
+	list_for_each_entry_safe(tf, next, &toy->files, node) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&tf->releases), tf->opened);
+		KUNIT_EXPECT_EQ(test, tf->users_left, 0);
+		KUNIT_EXPECT_FALSE(test, tf->late);
+		kfree(tf);
+	}
+	kfree(toy);
+}
+
+static struct toy *toy_new(struct kunit *test, const struct revokable_ops *ops)
+{
+	struct toy *toy = kzalloc_obj(*toy);
+
+	KUNIT_ASSERT_NOT_NULL(test, toy);
+	toy->test = test;
+	if (ops)
+		toy->ops = *ops;
+	toy->ops.kick = toy_kick;
+	toy->fops = &toy_fops;
+	init_waitqueue_head(&toy->queue);
+	init_completion(&toy->inside);
+	init_completion(&toy->kicked);
+	init_completion(&toy->done);
+	spin_lock_init(&toy->lock);
+	INIT_LIST_HEAD(&toy->files);
+	toy->r = revokable_alloc(&toy->ops, toy);
+	if (!toy->r)
+		kfree(toy);
+	KUNIT_ASSERT_NOT_NULL(test, toy->r);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, toy_exit, toy));
+	return toy;
+}
+
+/* A kernel thread's fput() would leave it to a workqueue. */
+KUNIT_DEFINE_ACTION_WRAPPER(toy_close_action, __fput_sync, struct file *);
+
+static void toy_close(struct kunit *test, struct file *file)
+{
+	kunit_release_action(test, toy_close_action, file);
+}
+
+static struct file *toy_keep(struct kunit *test, struct file *file)
+{
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_close_action, file));
+	return file;
+}
+
+static struct toy_file *toy_file(const struct file *file)
+{
+	return file->private_data;
+}
+
+/* A file that is not opened but made. */
+static struct file *toy_file_new(struct kunit *test, struct toy *toy)
+{
+	struct toy_file *tf = toy_file_alloc(toy);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, tf);
+	file = toy_keep(test, anon_inode_getfile("[toy]", &toy_fops, tf,
+						 O_RDWR));
+	tf->opened = true;
+	KUNIT_ASSERT_EQ(test, 0, make_revokable_anon(file, toy->r));
+	return file;
+}
+
+static struct vfsmount *toyfs_mnt;
+
+static int toyfs_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, 0x746f79) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type toyfs = {
+	.name		 = "revoke_kunit",
+	.init_fs_context = toyfs_init_fs_context,
+	.kill_sb	 = kill_anon_super,
+};
+
+static const struct file_operations toy_path_fops = {
+};
+
+/* An inode through which the toy can be opened, held by a file of no use. */
+static const struct path *toy_path(struct kunit *test, struct toy *toy,
+				   umode_t mode, dev_t devt)
+{
+	struct inode *inode = new_inode_pseudo(toyfs_mnt->mnt_sb);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, inode);
+	inode->i_ino = get_next_ino();
+	inode->i_private = toy;
+	if (S_ISREG(mode)) {
+		inode->i_mode = mode;
+		inode->i_fop = toy->fops;
+	} else {
+		init_special_inode(inode, mode, devt);
+	}
+	file = alloc_file_pseudo(inode, toyfs_mnt, "toy", O_RDWR,
+				 &toy_path_fops);
+	if (IS_ERR(file))
+		iput(inode);
+	return &toy_keep(test, file)->f_path;
+}
+
+static const struct path *toy_regular(struct kunit *test, struct toy *toy)
+{
+	return toy_path(test, toy, S_IFREG | 0600, 0);
+}
+
+static struct file *toy_try_open(const struct path *path, int flags)
+{
+	return dentry_open(path, O_RDWR | flags, current_cred());
+}
+
+static struct file *toy_open_path(struct kunit *test, const struct path *path)
+{
+	return toy_keep(test, toy_try_open(path, 0));
+}
+
+/*
+ * Tasks
+ */
+
+struct toy_task {
+	struct toy		*toy;
+	struct file		*file;
+	const struct path	*path;
+	unsigned int		cmd;
+	unsigned long		arg;
+	long			(*fn)(struct toy_task *t);
+	struct completion	*go;	/* for a start together with others */
+	struct completion	done;
+	struct task_struct	*task;	/* until @done */
+	bool			pending;	/* a signal, after the method */
+	long			ret;
+};
+
+static int toy_task_main(void *data)
+{
+	struct toy_task *t = data;
+
+	if (t->go)
+		wait_for_completion_timeout(t->go, TIMEOUT);
+	t->task = current;
+	t->ret = t->fn(t);
+	t->pending = signal_pending(current);
+	if (t->file)
+		__fput_sync(t->file);
+	complete(&t->done);
+	return 0;
+}
+
+static int toy_user_main(void *data)
+{
+	/* Inherited from a kernel thread: all signals are ignored. */
+	spin_lock_irq(&current->sighand->siglock);
+	flush_signal_handlers(current, 1);
+	spin_unlock_irq(&current->sighand->siglock);
+	toy_task_main(data);
+	do_exit(0);
+}
+
+static void toy_task_exit(void *data)
+{
+	struct toy_task *t = data;
+
+	if (t->toy)
+		toy_open_gate(t->toy);
+	if (came(&t->done))
+		kfree(t);
+}
+
+static struct toy_task *toy_task_new(struct kunit *test, struct toy *toy,
+				     struct file *file,
+				     long (*fn)(struct toy_task *t))
+{
+	struct toy_task *t = kzalloc_obj(*t);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->toy = toy;
+	t->file = file ? get_file(file) : NULL;
+	t->fn = fn;
+	init_completion(&t->done);
+	return t;
+}
+
+static struct toy_task *toy_task_run(struct kunit *test, struct toy_task *t)
+{
+	struct task_struct *task;
+
+	task = kthread_run(toy_task_main, t, "revoke-kunit");
+	if (IS_ERR(task)) {
+		t->ret = PTR_ERR(task);
+		complete(&t->done);
+	}
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_task_exit, t));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	return t;
+}
+
+/* As a process would: not a kernel thread, signals count. */
+static struct toy_task *toy_user_run(struct kunit *test, struct toy_task *t)
+{
+	pid_t pid = user_mode_thread(toy_user_main, t, SIGCHLD);
+
+	if (pid < 0) {
+		t->ret = pid;
+		complete(&t->done);
+	}
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_task_exit, t));
+	KUNIT_ASSERT_GE(test, pid, 0);
+	return t;
+}
+
+static long toy_result(struct kunit *test, struct toy_task *t)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, came(&t->done), "%ps is stuck", t->fn);
+	/* For those who wait again. */
+	complete(&t->done);
+	return t->ret;
+}
+
+static long do_ioctl(struct toy_task *t)
+{
+	return file_call_ioctl(t->file, t->cmd, t->arg);
+}
+
+static long do_nops(struct toy_task *t)
+{
+	unsigned long end = jiffies + TIMEOUT;
+	long ret;
+
+	do {
+		ret = file_call_ioctl(t->file, TOY_NOP, 0);
+		cond_resched();
+	} while (ret == TOY_DONE && time_before(jiffies, end));
+	return ret;
+}
+
+static long do_open(struct toy_task *t)
+{
+	t->file = toy_try_open(t->path, 0);
+	if (!IS_ERR(t->file)) {
+		get_file(t->file);
+		return 0;
+	}
+	t->ret = PTR_ERR(t->file);
+	t->file = NULL;
+	return t->ret;
+}
+
+static long do_close(struct toy_task *t)
+{
+	struct file *file = t->file;
+
+	t->file = NULL;
+	__fput_sync(file);
+	return 0;
+}
+
+static long do_revoke_file(struct toy_task *t)
+{
+	return revoke_file(t->file);
+}
+
+static long do_revoke_files(struct toy_task *t)
+{
+	return revoke_files(t->toy->r);
+}
+
+static long do_revoke_it(struct toy_task *t)
+{
+	return revoke_it(t->toy->r);
+}
+
+/* For tasks that start at once. */
+static struct completion *toy_go(struct kunit *test)
+{
+	struct completion *go = kunit_kzalloc(test, sizeof(*go), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, go);
+	init_completion(go);
+	return go;
+}
+
+static struct toy_task *toy_run_ioctl(struct kunit *test, struct toy *toy,
+				      struct file *file, enum toy_cmd cmd)
+{
+	struct toy_task *t = toy_task_new(test, toy, file, do_ioctl);
+
+	t->cmd = cmd;
+	return toy_task_run(test, t);
+}
+
+/* Returns with a task inside. */
+static struct toy_task *toy_block(struct kunit *test, struct toy *toy,
+				  struct file *file)
+{
+	struct toy_task *t = toy_run_ioctl(test, toy, file, TOY_BLOCK);
+
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	return t;
+}
+
+/* Returns with a revoke waiting for whoever is inside. */
+static struct toy_task *toy_revoke(struct kunit *test, struct toy *toy,
+				   struct file *file,
+				   long (*fn)(struct toy_task *t))
+{
+	struct toy_task *t;
+
+	t = toy_task_run(test, toy_task_new(test, toy, file, fn));
+	KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+	return t;
+}
+
+static void expect_released(struct kunit *test, const struct file *file,
+			    int times)
+{
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy_file(file)->releases), times);
+}
+
+/*
+ * States
+ */
+
+/* G1, G3: LIVE -> REVOKED -> CLOSED -> RELEASED, ->release between the latter */
+static void revoke_states_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct revoke *rv = file->f_revoke;
+	struct toy_task *user, *revoker;
+
+	KUNIT_EXPECT_EQ(test, rv->state, REVOKE_LIVE);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file));
+	KUNIT_EXPECT_FALSE(test, list_empty(&toy->r->files));
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(rv->state), REVOKE_REVOKED);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+	KUNIT_EXPECT_FALSE(test, list_empty(&toy->r->leaving));
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy_file(file)->state, REVOKE_CLOSED);
+	KUNIT_EXPECT_EQ(test, rv->state, REVOKE_RELEASED);
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
+	KUNIT_EXPECT_PTR_EQ(test, file->f_op, &revoked_fops);
+	expect_released(test, file, 1);
+}
+
+/* Without a revoke: as for any file, and the object forgets it. */
+static void revoke_close_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_file *tf = toy_file(file);
+
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tf->releases), 1);
+	KUNIT_EXPECT_EQ(test, tf->state, REVOKE_CLOSED);
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
+	KUNIT_EXPECT_TRUE(test, toy_unreferenced(toy));
+}
+
+/* G4: close(2) of a revoked file succeeds and does not reach the driver. */
+static void revoke_then_close_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_file *tf = toy_file(file);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, file_call_flush(file, NULL), 0);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tf->releases), 1);
+}
+
+/* G6: what is not revokable has nothing to do with all this. */
+static void revoke_not_revokable_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_file *tf = toy_file_alloc(toy);
+	struct file_use use;
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, tf);
+	file = toy_keep(test, anon_inode_getfile("[toy]", &toy_fops, tf,
+						 O_RDWR));
+	tf->opened = true;
+	KUNIT_EXPECT_EQ(test, revoke_file(file), -EOPNOTSUPP);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file));
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	stop_using(&use);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	expect_released(test, file, 0);
+}
+
+/*
+ * Those who are inside
+ */
+
+/* G1: a revoke waits for a method, and keeps others out meanwhile. */
+static void revoke_drain_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker;
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_files);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, file, 0);
+
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->entered), 0);
+
+	toy_open_gate(toy);
+	/* It ended by itself, with a result of its own. */
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+}
+
+/* G1: a sleeping kernel thread is woken; what it returns is the policy's. */
+static void revoke_kick_kthread_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .policy.ioctl_error = -EIDRM };
+	struct toy *toy = toy_new(test, &ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user;
+
+	user = toy_run_ioctl(test, toy, file, TOY_SLEEP);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EIDRM);
+	KUNIT_EXPECT_FALSE(test, user->pending);
+}
+
+/*
+ * G1: so is a process, even if it knows nothing of revoke and waits for
+ * signals only; and the notification is not left for its next sleep.
+ */
+static void revoke_kick_process_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .policy.ioctl_error = -EIDRM };
+	struct toy *toy = toy_new(test, &ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+
+	user->cmd = TOY_SLEEP_DEAF;
+	toy_user_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EIDRM);
+	KUNIT_EXPECT_FALSE(test, user->pending);
+}
+
+/* Nobody but a revoke makes -ERESTARTSYS something else. */
+static void revoke_no_kick_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+
+	user->cmd = TOY_SLEEP_DEAF;
+	toy_user_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, user->task, 1), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ERESTARTSYS);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file));
+}
+
+/* Each file of the object is kicked, once. */
+static void revoke_kick_ops_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	int i;
+
+	for (i = 0; i < 3; i++)
+		toy_file_new(test, toy);
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, try_wait_for_completion(&toy->kicked));
+	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
+}
+
+/* A killed waiter gives up the waiting only. */
+static void revoke_killed_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker;
+
+	user = toy_block(test, toy, file);
+	revoker = toy_task_new(test, toy, NULL, do_revoke_files);
+	toy_user_run(test, revoker);
+	KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, revoker->task, 1), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), -EINTR);
+	expect_released(test, file, 0);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, came(&file->f_revoke->released));
+	expect_released(test, file, 1);
+}
+
+/* start_using(): as a method does, and it nests. */
+static void revoke_start_using_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file_use outer, inner, after;
+	struct completion *go = toy_go(test);
+	struct toy_task *revoker = toy_task_new(test, toy, file, do_revoke_file);
+
+	revoker->go = go;
+	toy_task_run(test, revoker);
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &outer));
+	KUNIT_EXPECT_TRUE(test, start_using(file, &inner));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	complete_all(go);
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_FALSE(test, start_using(file, &after));
+	stop_using(&after);
+
+	stop_using(&inner);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, file, 0);
+	stop_using(&outer);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+}
+
+/* A use keeps its own file only, whichever bucket it may share. */
+static void revoke_other_file_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *busy = toy_file_new(test, toy);
+	struct toy_task *user = toy_block(test, toy, busy);
+	int i;
+
+	/* More than there are buckets. */
+	for (i = 0; i < 64; i++) {
+		struct file *file = toy_file_new(test, toy);
+
+		KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+		expect_released(test, file, 1);
+	}
+	KUNIT_EXPECT_FALSE(test, file_revoked(busy));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(busy, TOY_NOP, 0), TOY_DONE);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+}
+
+/* G1: revoking what one is inside of is deferred until one has left. */
+static void revoke_self_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_REVOKE_FILE, 0),
+			-EINPROGRESS);
+	KUNIT_ASSERT_TRUE(test, came(&file->f_revoke->released));
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), -ENODEV);
+}
+
+/* The same for the whole object, with somebody else inside as well. */
+static void revoke_self_object_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *busy = toy_file_new(test, toy);
+	struct file *idle = toy_file_new(test, toy);
+	struct toy_task *user = toy_block(test, toy, busy);
+
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_REVOKE_IT, 0),
+			-EINPROGRESS);
+	KUNIT_EXPECT_TRUE(test, came(&file->f_revoke->released));
+	KUNIT_EXPECT_TRUE(test, came(&idle->f_revoke->released));
+	expect_released(test, busy, 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	/* Nobody is inside any more: this one waits. */
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	expect_released(test, busy, 1);
+	expect_released(test, file, 1);
+	expect_released(test, idle, 1);
+}
+
+/* Two tasks, each inside of what the other one revokes: both come back. */
+static void revoke_mutual_test(struct kunit *test)
+{
+	/* It is an inversion: say so to lockdep, which would report it. */
+	static const struct revokable_ops ops = {
+		.flags = REVOKABLE_IGNORE_LOCKDEP,
+	};
+	struct toy *toy = toy_new(test, &ops);
+	struct file *file[2] = {
+		toy_file_new(test, toy), toy_file_new(test, toy)
+	};
+	struct toy_task *task[2];
+	long ret[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		task[i] = toy_task_new(test, toy, file[i], do_ioctl);
+		task[i]->cmd = TOY_REVOKE_OTHER;
+		task[i]->arg = (unsigned long)file[!i];
+		toy_task_run(test, task[i]);
+		KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	}
+	toy_open_gate(toy);
+	for (i = 0; i < 2; i++) {
+		ret[i] = toy_result(test, task[i]);
+		KUNIT_EXPECT_TRUE(test, !ret[i] || ret[i] == -EINPROGRESS);
+	}
+	/* At least one cannot have waited to the end. */
+	KUNIT_EXPECT_TRUE(test, ret[0] || ret[1]);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, came(&file[i]->f_revoke->released));
+		expect_released(test, file[i], 1);
+	}
+}
+
+/* A second revoke is not complete before the first one is. */
+static void revoke_second_test(struct kunit *test)
+{
+	static long (* const fns[])(struct toy_task *t) = {
+		do_revoke_file, do_revoke_files, do_revoke_it,
+	};
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker, *second[ARRAY_SIZE(fns)];
+	int i;
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		second[i] = toy_task_run(test, toy_task_new(test, toy, file,
+							    fns[i]));
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		KUNIT_EXPECT_TRUE(test, stays_away(&second[i]->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		KUNIT_EXPECT_EQ(test, toy_result(test, second[i]), 0);
+	expect_released(test, file, 1);
+}
+
+/* G1: enter and revoke at once: either before, or not at all. */
+static void revoke_enter_race_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_task *user[3];
+	int round, i;
+
+	for (round = 0; round < 50; round++) {
+		struct file *file = toy_file_new(test, toy);
+		int before = atomic_read(&toy->entered);
+
+		for (i = 0; i < ARRAY_SIZE(user); i++)
+			user[i] = toy_task_run(test, toy_task_new(test, toy,
+								  file,
+								  do_nops));
+		while (atomic_read(&toy->entered) < before + round)
+			schedule_timeout_uninterruptible(1);
+		KUNIT_ASSERT_EQ(test, revoke_file(file), 0);
+		for (i = 0; i < ARRAY_SIZE(user); i++)
+			KUNIT_ASSERT_EQ(test, toy_result(test, user[i]),
+					-ENODEV);
+		KUNIT_ASSERT_FALSE(test, toy_file(file)->late);
+		KUNIT_ASSERT_EQ(test, toy_file(file)->users_left, 0);
+		toy_close(test, file);
+	}
+}
+
+/*
+ * ->open
+ */
+
+static struct toy_task *toy_run_open(struct kunit *test, struct toy *toy,
+				     const struct path *path)
+{
+	struct toy_task *t = toy_task_new(test, toy, NULL, do_open);
+
+	t->path = path;
+	toy_task_run(test, t);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	return t;
+}
+
+/* G5: an open file is one like any other, and later ones work. */
+static void revoke_open_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct file *file = toy_open_path(test, path);
+
+	KUNIT_EXPECT_EQ(test, file->f_revoke->state, REVOKE_LIVE);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	expect_released(test, file, 1);
+
+	file = toy_open_path(test, path);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	expect_released(test, file, 0);
+}
+
+/* Open race: a revoke waits for ->open, the result is a revoked file. */
+static void revoke_open_race_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_task *opener, *revoker;
+	struct file *file;
+
+	toy->open_blocks = true;
+	opener = toy_run_open(test, toy, path);
+	revoker = toy_revoke(test, toy, NULL, do_revoke_files);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	toy_open_gate(toy);
+	KUNIT_ASSERT_EQ(test, toy_result(test, opener), 0);
+	file = toy_keep(test, opener->file);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), -ENODEV);
+	expect_released(test, file, 1);
+}
+
+/* Open race: what dies while it is opened fails the open's user, not it. */
+static void revoke_open_race_dead_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_task *opener, *revoker;
+	struct file *file;
+
+	toy->open_blocks = true;
+	opener = toy_run_open(test, toy, path);
+	revoker = toy_revoke(test, toy, NULL, do_revoke_it);
+	file = toy_try_open(path, 0);
+	KUNIT_EXPECT_PTR_EQ(test, file, ERR_PTR(-ENODEV));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	toy_open_gate(toy);
+	KUNIT_ASSERT_EQ(test, toy_result(test, opener), 0);
+	file = toy_keep(test, opener->file);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+}
+
+/* A failed ->open is as if it had never been: no ->release. */
+static void revoke_open_failed_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+
+	toy->open_error = -EILSEQ;
+	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, 0), ERR_PTR(-EILSEQ));
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), 0);
+	KUNIT_EXPECT_TRUE(test, toy_unreferenced(toy));
+}
+
+/* Nor with a revoke waiting for it, which is over with the ->open. */
+static void revoke_open_race_failed_test(struct kunit *test)
+{
+	static const struct {
+		int error, expected;
+	} cases[] = {
+		{ -EILSEQ, -EILSEQ },
+		/* That was the kick. */
+		{ -ERESTARTSYS, -ENODEV },
+	};
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_task *opener, *revoker;
+	int i;
+
+	toy->open_blocks = true;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		toy->gate = false;
+		toy->open_error = cases[i].error;
+		opener = toy_run_open(test, toy, path);
+		revoker = toy_revoke(test, toy, NULL, do_revoke_files);
+		toy_open_gate(toy);
+		KUNIT_EXPECT_EQ(test, toy_result(test, opener),
+				cases[i].expected);
+		KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+		KUNIT_EXPECT_EQ(test, toy_releases(toy), 0);
+		KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
+	}
+}
+
+/* An open that fails after ->open has succeeded is undone by ->release. */
+static void revoke_open_direct_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+
+	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, O_DIRECT),
+			    ERR_PTR(-EINVAL));
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+}
+
+/* G5: a dead object is not opened, by no way. */
+static void revoke_open_dead_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .policy.error = -EIDRM };
+	struct toy *toy = toy_new(test, &ops);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_file *tf = toy_file_alloc(toy);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, tf);
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, 0), ERR_PTR(-EIDRM));
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), 0);
+
+	file = toy_keep(test, anon_inode_getfile("[toy]", &toy_fops, tf,
+						 O_RDWR));
+	tf->opened = true;
+	KUNIT_EXPECT_EQ(test, make_revokable_anon(file, toy->r), -EIDRM);
+	KUNIT_EXPECT_FALSE(test, file_is_revokable(file));
+	KUNIT_EXPECT_TRUE(test, toy_unreferenced(toy));
+}
+
+static int toy_lock(struct file *file, int cmd, struct file_lock *fl)
+{
+	return 0;
+}
+
+static ssize_t toy_copy(struct file *file_in, loff_t pos_in,
+			struct file *file_out, loff_t pos_out, size_t len,
+			unsigned int flags)
+{
+	return len;
+}
+
+/* What cannot be revoked is refused, with a warning. */
+static void revoke_refused_test(struct kunit *test)
+{
+	static const struct file_operations fops[] = {
+		{ .lock = toy_lock },
+		{ .flock = toy_lock },
+		{ .copy_file_range = toy_copy },
+	};
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	int i;
+
+	/*
+	 * The warnings cannot be counted: most architectures give each but
+	 * once, even if it is suppressed.
+	 */
+	kunit_warning_suppress(test) {
+		/* It is already. */
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				make_revokable_anon(file, toy->r));
+		/* It is not being opened. */
+		KUNIT_EXPECT_EQ(test, -EINVAL, make_revokable(file, toy->r));
+	}
+	KUNIT_EXPECT_EQ(test, file->f_revoke->state, REVOKE_LIVE);
+
+	for (i = 0; i < ARRAY_SIZE(fops); i++) {
+		file = toy_keep(test, anon_inode_getfile("[toy]", &fops[i],
+							 NULL, O_RDWR));
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_EQ(test, -EINVAL,
+					make_revokable_anon(file, toy->r));
+		}
+		KUNIT_EXPECT_FALSE(test, file_is_revokable(file));
+	}
+}
+
+/*
+ * ->release
+ */
+
+/* G3: whoever closes and revokes at once, it is released once. */
+static void revoke_release_race_test(struct kunit *test)
+{
+	static long (* const fns[])(struct toy_task *t) = {
+		do_close, do_revoke_file, do_revoke_files, do_nops, do_close,
+	};
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_task *task[ARRAY_SIZE(fns)];
+	int round, i;
+
+	for (round = 0; round < 100; round++) {
+		struct completion *go = toy_go(test);
+		struct file *file = toy_file_new(test, toy);
+		struct toy_file *tf = toy_file(file);
+
+		for (i = 0; i < ARRAY_SIZE(fns); i++) {
+			/* Each round another subset of them, at times closers only */
+			if (i && !((round + 1) & BIT(i - 1))) {
+				task[i] = NULL;
+				continue;
+			}
+			task[i] = toy_task_new(test, toy, file, fns[i]);
+			task[i]->go = go;
+			toy_task_run(test, task[i]);
+		}
+		/* The others' references are the last ones. */
+		toy_close(test, file);
+		complete_all(go);
+		for (i = 0; i < ARRAY_SIZE(fns); i++) {
+			if (task[i] && fns[i] == do_nops &&
+			    !(task[1] || task[2]))
+				revoke_files(toy->r);
+			if (task[i])
+				toy_result(test, task[i]);
+		}
+		KUNIT_ASSERT_EQ(test, atomic_read(&tf->releases), 1);
+		KUNIT_ASSERT_EQ(test, tf->users_left, 0);
+		KUNIT_ASSERT_FALSE(test, tf->late);
+		KUNIT_ASSERT_TRUE(test, list_empty(&toy->r->files));
+	}
+}
+
+/* G3: also if the object goes away meanwhile. */
+static void revoke_release_race_it_test(struct kunit *test)
+{
+	int round, i;
+
+	for (round = 0; round < 50; round++) {
+		struct toy *toy = toy_new(test, NULL);
+		struct completion *go = toy_go(test);
+		struct toy_task *task[8];
+
+		for (i = 0; i < ARRAY_SIZE(task); i++) {
+			struct file *file = toy_file_new(test, toy);
+
+			task[i] = toy_task_new(test, toy, file, i == 4 ?
+					       do_revoke_it : do_close);
+			task[i]->go = go;
+			toy_task_run(test, task[i]);
+			toy_close(test, file);
+		}
+		complete_all(go);
+		for (i = 0; i < ARRAY_SIZE(task); i++)
+			toy_result(test, task[i]);
+		KUNIT_ASSERT_EQ(test, toy_releases(toy), ARRAY_SIZE(task));
+		KUNIT_ASSERT_TRUE(test, list_empty(&toy->r->files));
+		KUNIT_ASSERT_TRUE(test, list_empty(&toy->r->leaving));
+	}
+}
+
+/* A ->release that revokes what it is part of does not wait for itself. */
+static void revoke_in_release_test(struct kunit *test)
+{
+	static int (* const fns[])(struct revokable *r) = {
+		revoke_files, revoke_it,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fns); i++) {
+		struct toy *toy = toy_new(test, NULL);
+		struct file *closed = toy_file_new(test, toy);
+		struct file *revoked = toy_file_new(test, toy);
+
+		toy->in_release = fns[i];
+		/* The other one is revoked by it, and then in its turn. */
+		toy_close(test, closed);
+		KUNIT_EXPECT_EQ(test, toy->released_with, -EINPROGRESS);
+		KUNIT_ASSERT_TRUE(test, came(&revoked->f_revoke->released));
+		KUNIT_EXPECT_EQ(test, toy->released_with, -EINPROGRESS);
+		toy->in_release = NULL;
+	}
+}
+
+/* G3: fasync and flock go as they would at close, before ->release, once. */
+static void revoke_fasync_flock_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct file *file = toy_open_path(test, path);
+	struct file *other = toy_open_path(test, path);
+	struct toy_file *tf = toy_file(file);
+	struct file_lock_context *ctx;
+	struct file_lock *fl = locks_alloc_lock();
+	int locked;
+
+	KUNIT_ASSERT_NOT_NULL(test, fl);
+	fl->c.flc_file = file;
+	fl->c.flc_owner = file;
+	fl->c.flc_pid = current->tgid;
+	fl->c.flc_flags = FL_FLOCK;
+	fl->c.flc_type = F_WRLCK;
+	fl->fl_end = OFFSET_MAX;
+	locked = locks_lock_file_wait(file, fl);
+	locks_free_lock(fl);
+	KUNIT_ASSERT_EQ(test, locked, 0);
+	ctx = locks_inode_context(file_inode(file));
+	KUNIT_EXPECT_FALSE(test, list_empty(&ctx->flc_flock));
+
+	spin_lock(&file->f_lock);
+	file->f_flags |= FASYNC;
+	spin_unlock(&file->f_lock);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, tf->fasync_off, 1);
+	KUNIT_EXPECT_FALSE(test, tf->fasync_left);
+	KUNIT_EXPECT_TRUE(test, list_empty(&ctx->flc_flock));
+	expect_released(test, file, 1);
+	expect_released(test, other, 0);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, tf->fasync_off, 1);
+}
+
+/* G4, G5: a stale file neither pins its cdev nor touches the next one. */
+static void revoke_cdev_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path;
+	struct file *file, *next;
+	struct cdev *cdev[2];
+	dev_t devt;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, alloc_chrdev_region(&devt, 0, 1, "toy"));
+	path = toy_path(test, toy, S_IFCHR | 0600, devt);
+	for (i = 0; i < 2; i++) {
+		cdev[i] = cdev_alloc();
+		KUNIT_ASSERT_NOT_NULL(test, cdev[i]);
+		cdev[i]->ops = &toy_fops;
+	}
+
+	KUNIT_ASSERT_EQ(test, 0, cdev_add(cdev[0], devt, 1));
+	file = toy_open_path(test, path);
+	KUNIT_EXPECT_EQ(test, kref_read(&cdev[0]->kobj.kref), 2);
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&cdev[0]->kobj.kref), 1);
+	cdev_del(cdev[0]);
+
+	KUNIT_ASSERT_EQ(test, 0, cdev_add(cdev[1], devt, 1));
+	next = toy_open_path(test, path);
+	KUNIT_EXPECT_EQ(test, kref_read(&cdev[1]->kobj.kref), 2);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, kref_read(&cdev[1]->kobj.kref), 2);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(next, TOY_NOP, 0), TOY_DONE);
+	/* Without a revoke: once as well. */
+	toy_close(test, next);
+	KUNIT_EXPECT_EQ(test, kref_read(&cdev[1]->kobj.kref), 1);
+	cdev_del(cdev[1]);
+	unregister_chrdev_region(devt, 1);
+}
+
+#ifdef CONFIG_MODULE_UNLOAD
+static struct module toy_module = {
+	.name	= "toy",
+	.state	= MODULE_STATE_LIVE,
+	.refcnt	= ATOMIC_INIT(1),
+};
+
+static const struct file_operations toy_module_fops = {
+	.owner		= &toy_module,
+	.open		= toy_open,
+	.release	= toy_release,
+};
+
+/* G4: a stale file does not pin the module. */
+static void revoke_module_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path;
+	struct file *file;
+
+	toy->fops = &toy_module_fops;
+	path = toy_regular(test, toy);
+	file = toy_open_path(test, path);
+	KUNIT_EXPECT_EQ(test, module_refcount(&toy_module), 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, module_refcount(&toy_module), 0);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, module_refcount(&toy_module), 0);
+
+	file = toy_open_path(test, path);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, module_refcount(&toy_module), 0);
+	toy->open_error = -EILSEQ;
+	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, 0), ERR_PTR(-EILSEQ));
+	KUNIT_EXPECT_EQ(test, module_refcount(&toy_module), 0);
+}
+#endif
+
+/*
+ * Objects: what is revoked, and what is not
+ */
+
+/* G5: opens after the revoke has begun are none of its business. */
+static void revoke_later_open_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker;
+	struct file *later;
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, NULL, do_revoke_files);
+	later = toy_file_new(test, toy);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+	expect_released(test, later, 0);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(later, TOY_NOP, 0), TOY_DONE);
+}
+
+/* revoke_files_of_inode(): of this one only */
+static void revoke_inode_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path[2] = {
+		toy_regular(test, toy), toy_regular(test, toy)
+	};
+	struct file *file[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		file[i] = toy_open_path(test, path[i % 2]);
+	KUNIT_EXPECT_EQ(test, 0,
+			revoke_files_of_inode(toy->r, file_inode(file[0])));
+	for (i = 0; i < 4; i++)
+		expect_released(test, file[i], i % 2 ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file[1], TOY_NOP, 0), TOY_DONE);
+}
+
+/* Hundreds of files, going in any order and way. */
+static void revoke_many_test(struct kunit *test)
+{
+	enum { N = 500 };
+	struct toy *toy = toy_new(test, NULL);
+	struct file **file;
+	unsigned int i, left;
+
+	file = kunit_kcalloc(test, N, sizeof(*file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	for (i = 0; i < N; i++)
+		file[i] = toy_file_new(test, toy);
+	/* 7 is prime to 500: each one's turn comes once */
+	for (i = 0; i < N / 2; i++) {
+		struct file **f = &file[i * 7 % N];
+
+		if (i % 2) {
+			KUNIT_EXPECT_EQ(test, revoke_file(*f), 0);
+		} else {
+			toy_close(test, *f);
+			*f = NULL;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), N / 2);
+	for (i = left = 0; i < N; i++)
+		left += file[i] && !file_revoked(file[i]);
+	KUNIT_EXPECT_EQ(test, left, N / 2);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&toy->r->files), N / 2);
+
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), N);
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->files));
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
+}
+
+/* G6: what nobody has open goes at once. */
+static void revoke_nobody_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_LIVE);
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_DEAD);
+	KUNIT_EXPECT_NULL(test, toy->r->ops);
+	KUNIT_EXPECT_EQ(test, kref_read(&toy->r->ref), 1);
+	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+}
+
+#ifdef CONFIG_SMP
+static long do_read_rcu(struct toy_task *t)
+{
+	unsigned long end = jiffies + TIMEOUT / 2;
+
+	rcu_read_lock();
+	complete(&t->toy->inside);
+	while (!READ_ONCE(t->toy->gate) && time_before(jiffies, end))
+		cpu_relax();
+	rcu_read_unlock();
+	return READ_ONCE(t->toy->gate);
+}
+
+/* G6: and waits for no grace period. */
+static void revoke_nobody_rcu_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_task *reader;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs a second CPU");
+	reader = toy_task_run(test, toy_task_new(test, toy, NULL, do_read_rcu));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_TRUE(test, toy_result(test, reader));
+}
+#endif
+
+static void toy_revoke_async(struct toy *toy)
+{
+	toy->gone = true;
+	revoke_it_async(toy->r, toy_done);
+}
+
+/* done() comes once, also if there was nothing to do. */
+static void revoke_async_nobody_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+
+	toy_revoke_async(toy);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+	KUNIT_EXPECT_TRUE(test, stays_away(&toy->done));
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->dones), 1);
+}
+
+/* G1, G3: done() comes when all is done, and nobody has waited. */
+static void revoke_async_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *idle = toy_file_new(test, toy);
+	struct toy_task *user = toy_block(test, toy, file);
+
+	toy_revoke_async(toy);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+	KUNIT_EXPECT_TRUE(test, file_revoked(idle));
+	KUNIT_EXPECT_TRUE(test, came(&idle->f_revoke->released));
+	KUNIT_EXPECT_TRUE(test, stays_away(&toy->done));
+	expect_released(test, file, 0);
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+	KUNIT_EXPECT_EQ(test, toy->released_at_done, 2);
+	KUNIT_EXPECT_TRUE(test, stays_away(&toy->done));
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->dones), 1);
+}
+
+/* With nobody inside, each file is left to a worker of its own. */
+static void revoke_async_idle_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	int i;
+
+	for (i = 0; i < 20; i++)
+		toy_file_new(test, toy);
+	toy_revoke_async(toy);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+	KUNIT_EXPECT_EQ(test, toy->released_at_done, 20);
+}
+
+/*
+ * What is left of a revoked file
+ */
+
+#define DEFAULT_MASK	(EPOLLHUP | EPOLLERR | DEFAULT_POLLMASK)
+
+struct policy_case {
+	const char			*name;
+	struct revokable_policy		policy;
+	unsigned int			flags;
+	struct revokable_policy		expected;
+};
+
+static const struct policy_case policy_cases[] = {
+	{
+		.name = "default",
+		.expected = { -ENODEV, -ENODEV, -ENODEV, -ENODEV, -ENODEV,
+			      DEFAULT_MASK },
+	}, {
+		.name = "error",
+		.policy = { .error = -EIO },
+		.expected = { -EIO, -EIO, -EIO, -EIO, -EIO, DEFAULT_MASK },
+	}, {
+		.name = "all",
+		.policy = { -EIO, -EIDRM, -EPIPE, -ENOTTY, -ENXIO, EPOLLHUP },
+		.expected = { -EIO, -EIDRM, -EPIPE, -ENOTTY, -ENXIO, EPOLLHUP },
+	}, {
+		.name = "one each",
+		.policy = { .write_error = -EPIPE },
+		.expected = { -ENODEV, -ENODEV, -EPIPE, -ENODEV, -ENODEV,
+			      DEFAULT_MASK },
+	}, {
+		.name = "EOF",
+		.policy = { .error = -EIO, .read_error = -EIDRM },
+		.flags = REVOKABLE_READ_EOF,
+		.expected = { -EIO, 0, -EIO, -EIO, -EIO, DEFAULT_MASK },
+	},
+};
+
+KUNIT_ARRAY_PARAM_DESC(policy, policy_cases, name);
+
+static void expect_policy(struct kunit *test, struct file *file,
+			  const struct revokable_policy *p)
+{
+	char buf[4] = "toy";
+	loff_t pos = 0;
+
+	KUNIT_EXPECT_EQ(test, kernel_read(file, buf, 4, &pos), p->read_error);
+	KUNIT_EXPECT_EQ(test, file_call_splice_read(file, &pos, NULL, 4, 0),
+			p->read_error);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, buf, 4, &pos), p->write_error);
+	KUNIT_EXPECT_EQ(test, file_call_splice_write(NULL, file, &pos, 4, 0),
+			p->write_error);
+	KUNIT_EXPECT_EQ(test, pos, 0);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0),
+			p->ioctl_error);
+	KUNIT_EXPECT_EQ(test, file_call_compat_ioctl(file, TOY_NOP, 0),
+			p->ioctl_error);
+	KUNIT_EXPECT_EQ(test, file_call_mmap(file, NULL), p->mmap_error);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 0, SEEK_CUR), p->error);
+	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), p->error);
+	KUNIT_EXPECT_EQ(test, file_call_fallocate(file, 0, 0, 4), p->error);
+	KUNIT_EXPECT_EQ(test, file_call_fadvise(file, 0, 4, 0), p->error);
+	KUNIT_EXPECT_EQ(test, file_call_check_flags(file, 0), p->error);
+	KUNIT_EXPECT_EQ(test, file_call_fasync(-1, file, 1), p->error);
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), p->poll_mask);
+	KUNIT_EXPECT_EQ(test, revoked_error(file), p->error);
+	KUNIT_EXPECT_EQ(test, revoked_mmap_error(file), p->mmap_error);
+	/* What has been taken away can be given up. */
+	KUNIT_EXPECT_EQ(test, file_call_fasync(-1, file, 0), 0);
+	KUNIT_EXPECT_EQ(test, file_call_flush(file, NULL), 0);
+}
+
+/* The table of results: while the revoke waits, and after. */
+static void revoke_policy_test(struct kunit *test)
+{
+	const struct policy_case *c = test->param_value;
+	struct revokable_ops ops = { .policy = c->policy, .flags = c->flags };
+	struct toy *toy = toy_new(test, &ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker;
+	char buf[4];
+	loff_t pos = 0;
+
+	KUNIT_EXPECT_EQ(test, kernel_read(file, buf, 4, &pos), 4);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, buf, 4, &pos), 4);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 0, SEEK_CUR), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), 0);
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), EPOLLPRI);
+	KUNIT_EXPECT_EQ(test, revoked_error(file), 0);
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	expect_policy(test, file, &c->expected);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_PTR_EQ(test, file->f_op, &revoked_fops);
+	expect_policy(test, file, &c->expected);
+}
+
+/* What tests for a method must find, and what must not be there. */
+static void revoke_fops_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct kiocb iocb;
+
+	KUNIT_ASSERT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, llseek));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, read_iter));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, write_iter));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, poll));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, unlocked_ioctl));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, compat_ioctl));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, mmap));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, fsync));
+	KUNIT_EXPECT_TRUE(test, file_has_op(file, fasync));
+	/* kernel_read() and kernel_write() refuse files with these. */
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, read));
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, write));
+	/* __fput() and close(2) would call these. */
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, release));
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, flush));
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, lock));
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, flock));
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, setlease));
+	/* There must be but one kind of mmap. */
+	KUNIT_EXPECT_FALSE(test, file_has_op(file, mmap_prepare));
+
+	/* Those who have loaded the table get the same from the methods. */
+	init_sync_kiocb(&iocb, file);
+	KUNIT_EXPECT_EQ(test, file->f_op->read_iter(&iocb, NULL), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->write_iter(&iocb, NULL), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->unlocked_ioctl(file, 0, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->compat_ioctl(file, 0, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->mmap(file, NULL), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->poll(file, NULL), DEFAULT_MASK);
+	KUNIT_EXPECT_EQ(test, file->f_op->llseek(file, 0, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->fsync(file, 0, 0, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 1), -ENODEV);
+	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 0), 0);
+}
+
+static void toy_complete(struct kiocb *iocb, long ret)
+{
+}
+
+/* G1: no request is left behind: methods get synchronous ones only. */
+static void revoke_async_request_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct kiocb iocb;
+	struct iov_iter iter;
+	char buf[4];
+	struct kvec kvec = { .iov_base = buf, .iov_len = sizeof(buf) };
+
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_complete = toy_complete;
+	iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, sizeof(buf));
+	KUNIT_EXPECT_EQ(test, file_call_read_iter(&iocb, &iter), sizeof(buf));
+	KUNIT_EXPECT_TRUE(test, toy_file(file)->sync);
+	/* The request itself is as it would have been. */
+	KUNIT_EXPECT_PTR_EQ(test, iocb.ki_complete, &toy_complete);
+	KUNIT_EXPECT_EQ(test, iocb.ki_pos, sizeof(buf));
+}
+
+/*
+ * Polling
+ */
+
+struct poller {
+	poll_table		pt;
+	wait_queue_entry_t	wait;
+	wait_queue_head_t	*head;
+	unsigned int		queues;
+	unsigned int		woken;
+	__poll_t		events;
+};
+
+static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
+		       void *key)
+{
+	struct poller *p = container_of(wait, struct poller, wait);
+
+	p->woken++;
+	p->events = key_to_poll(key);
+	return 1;
+}
+
+static void poller_queue(struct file *file, wait_queue_head_t *head,
+			 poll_table *pt)
+{
+	struct poller *p = container_of(pt, struct poller, pt);
+
+	p->queues++;
+	p->head = head;
+	add_wait_queue(head, &p->wait);
+}
+
+static void poller_leave(void *data)
+{
+	struct poller *p = data;
+
+	remove_wait_queue(p->head, &p->wait);
+}
+
+/* Polls as poll(2) and epoll do; leaves the queue before the file goes. */
+static struct poller *poller_new(struct kunit *test, struct file *file)
+{
+	struct poller *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	init_poll_funcptr(&p->pt, poller_queue);
+	init_waitqueue_func_entry(&p->wait, poller_wake);
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, &p->pt), EPOLLPRI);
+	KUNIT_ASSERT_EQ(test, p->queues, 1);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, poller_leave,
+							   p));
+	return p;
+}
+
+static unsigned int waiters(wait_queue_head_t *head)
+{
+	wait_queue_entry_t *wait;
+	unsigned int n = 0;
+
+	spin_lock_irq(&head->lock);
+	list_for_each_entry(wait, &head->head, entry)
+		n++;
+	spin_unlock_irq(&head->lock);
+	return n;
+}
+
+/* G3: pollers wait on the file's own queue; a relay passes the events on. */
+static void revoke_poll_relay_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct poller *p = poller_new(test, file);
+	poll_table again = { ._key = EPOLLIN };
+
+	KUNIT_EXPECT_PTR_EQ(test, p->head, &file->f_revoke->poll_wq);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	wake_up_poll(&toy->queue, EPOLLRDBAND);
+	KUNIT_EXPECT_EQ(test, p->woken, 1);
+	KUNIT_EXPECT_EQ(test, p->events, EPOLLRDBAND);
+	wake_up_interruptible_poll(&toy->queue, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, p->woken, 2);
+
+	/* One relay per queue, however often and by whomever it is polled. */
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, &again), EPOLLPRI);
+	poller_new(test, file);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
+
+	/* Revoked: they are told, and stay on what is not the driver's. */
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, p->woken, 3);
+	KUNIT_EXPECT_EQ(test, p->events, DEFAULT_MASK);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, toy_file(file)->waiters_left, 0);
+	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
+	wake_up_poll(&toy->queue, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, p->woken, 3);
+}
+
+/* Polling what is revoked already: the mask at once, and no relay. */
+static void revoke_poll_late_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct poller *p = poller_new(test, file);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	kunit_release_action(test, poller_leave, p);
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, &p->pt), DEFAULT_MASK);
+	/* Level-triggered for ever */
+	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), DEFAULT_MASK);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_PTR_EQ(test, p->head, &file->f_revoke->poll_wq);
+	poller_leave(p);
+}
+
+/* G5: other files that poll the same queue notice nothing. */
+static void revoke_poll_shared_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *other = toy_file_new(test, toy);
+	struct poller *p = poller_new(test, file);
+	struct poller *o = poller_new(test, other);
+
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 2);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	KUNIT_EXPECT_EQ(test, o->woken, 0);
+	wake_up_poll(&toy->queue, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, p->woken, 1);
+	KUNIT_EXPECT_EQ(test, o->woken, 1);
+	KUNIT_EXPECT_EQ(test, o->events, EPOLLIN);
+}
+
+/* A close drops the relays before ->release, too. */
+static void revoke_poll_close_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_file *tf = toy_file(file);
+	struct poller *p = poller_new(test, file);
+
+	kunit_release_action(test, poller_leave, p);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, tf->waiters_left, 0);
+}
+
+/* A driver that frees its queue takes the relays off itself. */
+static void revoke_poll_free_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct poller *p = poller_new(test, file);
+
+	wake_up_pollfree(&toy->queue);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, p->woken, 1);
+	KUNIT_EXPECT_EQ(test, p->events, EPOLLHUP | EPOLLERR);
+	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 1);
+	/* From now on it may be anything. */
+	memset(&toy->queue, 0xff, sizeof(toy->queue));
+	revoke_drop_relays(file->f_revoke);
+	init_waitqueue_head(&toy->queue);
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&file->f_revoke->relays));
+}
+
+/*
+ * The suite
+ */
+
+static int toy_suite_init(struct kunit_suite *suite)
+{
+	toyfs_mnt = kern_mount(&toyfs);
+	return PTR_ERR_OR_ZERO(toyfs_mnt);
+}
+
+static void toy_suite_exit(struct kunit_suite *suite)
+{
+	if (!IS_ERR(toyfs_mnt))
+		kern_unmount(toyfs_mnt);
+}
+
+static struct kunit_case revoke_cases[] = {
+	KUNIT_CASE(revoke_states_test),
+	KUNIT_CASE(revoke_close_test),
+	KUNIT_CASE(revoke_then_close_test),
+	KUNIT_CASE(revoke_not_revokable_test),
+	KUNIT_CASE(revoke_drain_test),
+	KUNIT_CASE(revoke_kick_kthread_test),
+	KUNIT_CASE(revoke_kick_process_test),
+	KUNIT_CASE(revoke_no_kick_test),
+	KUNIT_CASE(revoke_kick_ops_test),
+	KUNIT_CASE(revoke_killed_test),
+	KUNIT_CASE(revoke_start_using_test),
+	KUNIT_CASE(revoke_other_file_test),
+	KUNIT_CASE(revoke_self_test),
+	KUNIT_CASE(revoke_self_object_test),
+	KUNIT_CASE(revoke_mutual_test),
+	KUNIT_CASE(revoke_second_test),
+	KUNIT_CASE_SLOW(revoke_enter_race_test),
+	KUNIT_CASE(revoke_open_test),
+	KUNIT_CASE(revoke_open_race_test),
+	KUNIT_CASE(revoke_open_race_dead_test),
+	KUNIT_CASE(revoke_open_failed_test),
+	KUNIT_CASE(revoke_open_race_failed_test),
+	KUNIT_CASE(revoke_open_direct_test),
+	KUNIT_CASE(revoke_open_dead_test),
+	KUNIT_CASE(revoke_refused_test),
+	KUNIT_CASE_SLOW(revoke_release_race_test),
+	KUNIT_CASE_SLOW(revoke_release_race_it_test),
+	KUNIT_CASE(revoke_in_release_test),
+	KUNIT_CASE(revoke_fasync_flock_test),
+	KUNIT_CASE(revoke_cdev_test),
+#ifdef CONFIG_MODULE_UNLOAD
+	KUNIT_CASE(revoke_module_test),
+#endif
+	KUNIT_CASE(revoke_later_open_test),
+	KUNIT_CASE(revoke_inode_test),
+	KUNIT_CASE_SLOW(revoke_many_test),
+	KUNIT_CASE(revoke_nobody_test),
+#ifdef CONFIG_SMP
+	KUNIT_CASE(revoke_nobody_rcu_test),
+#endif
+	KUNIT_CASE(revoke_async_nobody_test),
+	KUNIT_CASE(revoke_async_test),
+	KUNIT_CASE(revoke_async_idle_test),
+	KUNIT_CASE_PARAM(revoke_policy_test, policy_gen_params),
+	KUNIT_CASE(revoke_fops_test),
+	KUNIT_CASE(revoke_async_request_test),
+	KUNIT_CASE(revoke_poll_relay_test),
+	KUNIT_CASE(revoke_poll_late_test),
+	KUNIT_CASE(revoke_poll_shared_test),
+	KUNIT_CASE(revoke_poll_close_test),
+	KUNIT_CASE(revoke_poll_free_test),
+	{}
+};
+
+static struct kunit_suite revoke_suite = {
+	.name		= "revoke",
+	.suite_init	= toy_suite_init,
+	.suite_exit	= toy_suite_exit,
+	.test_cases	= revoke_cases,
+};
+
+kunit_test_suite(revoke_suite);
+
+MODULE_DESCRIPTION("KUnit tests of revoking open files");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Taking open files away from whoever holds them.
+ *
+ * See Documentation/filesystems/revoke.rst for the model, the guarantees and
+ * the locking rules.  In short:
+ *
+ *   struct revokable	an object that can go away: a device, a proc entry
+ *   struct revoke	one open file of it, file->f_revoke
+ *   struct file_use	one task inside one method of one such file
+ */
+#ifndef _LINUX_REVOKE_H
+#define _LINUX_REVOKE_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct cdev;
+struct revokable;
+struct revoke;
+struct task_struct;
+struct use_bucket;
+struct vm_operations_struct;
+
+/* After a revoke, read(2) returns 0 instead of an error, as on a hung-up tty */
+#define REVOKABLE_READ_EOF		BIT(0)
+/*
+ * ->release undoes, without touching a VMA, whatever vm_ops->close would have
+ * undone.  Without this flag, mappings with vm_ops->close are refused.
+ */
+#define REVOKABLE_CLOSE_AT_RELEASE	BIT(1)
+/* The owner of the inode may revoke the opens made through that inode */
+#define REVOKABLE_OWNER_MAY_REVOKE	BIT(2)
+/* The lock order of this object is beyond lockdep's understanding */
+#define REVOKABLE_IGNORE_LOCKDEP	BIT(3)
+
+/**
+ * struct revokable_policy - what system calls on a revoked file return
+ * @error: a negative errno for everything not listed below; 0: -ENODEV
+ * @read_error: for read, splice and readdir; 0: @error
+ * @write_error: for write; 0: @error
+ * @ioctl_error: for ioctl; 0: @error
+ * @mmap_error: for mmap; 0: @error
+ * @poll_mask: for poll; 0: EPOLLHUP, EPOLLERR and "readable and writable"
+ */
+struct revokable_policy {
+	int		error;
+	int		read_error;
+	int		write_error;
+	int		ioctl_error;
+	int		mmap_error;
+	__poll_t	poll_mask;
+};
+
+/**
+ * struct revokable_ops - how the owner of an object wants it to be revoked
+ * @policy: copied when the object is created
+ * @flags: REVOKABLE_*; likewise
+ * @kick: wake whoever sleeps inside a method of @file in a way that no signal
+ *	ends.  Called once per file, in process context, after file_revoked()
+ *	has become true for it and before its users are waited for.  Its ->open
+ *	may still be running, or failing, and its last reference be gone, so
+ *	nothing that hangs off the file may be used: what is needed beyond the
+ *	object is found under a lock that ->open and ->release take.  Optional.
+ *
+ * Nothing of this is touched after the revoke of the object is complete, so
+ * it can be in the module that is about to go away.
+ */
+struct revokable_ops {
+	struct revokable_policy	policy;
+	unsigned int		flags;
+	void (*kick)(struct revokable *r, struct file *file);
+};
+
+enum revokable_state {
+	REVOKABLE_LIVE,
+	REVOKABLE_DEAD,
+};
+
+/*
+ * An object whose open files can be taken away.  Private to fs/revoke.c;
+ * created with revokable_alloc().
+ */
+struct revokable {
+	struct kref			ref;
+	spinlock_t			lock;	/* all down to @ticket, @done */
+	enum revokable_state		state;
+	/* those that a revoke has still to find, and those on their way out */
+	struct list_head		files;
+	struct list_head		leaving;
+	u64				ticket;	/* of the last entry of @leaving */
+	wait_queue_head_t		wait;	/* for entries to leave @leaving */
+	const struct revokable_ops	*ops;	/* NULL once dead and empty */
+	struct revokable_policy		policy;
+	unsigned int			flags;
+	void				*data;
+	void				(*done)(void *data);
+	bool				done_wanted;
+	struct work_struct		done_work;
+	struct delayed_work		watch;	/* while @leaving has entries */
+	unsigned long			report;	/* when, jiffies; 0: has been */
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct lockdep_map		dep_map;
+#endif
+	struct rcu_head			rcu;
+};
+
+/* In this order; each state is entered once and never left backwards. */
+enum revoke_state {
+	REVOKE_OPENING,		/* ->open is running */
+	REVOKE_LIVE,
+	REVOKE_REVOKED,		/* no method starts; vm_ops->open, ->close do */
+	REVOKE_CLOSED,		/* nothing starts */
+	REVOKE_RELEASED,	/* ->release has returned */
+};
+
+/* Counts the tasks that a revoke found inside, plus one for the revoker. */
+struct revoke_drain {
+	atomic_t		pending;
+	struct work_struct	work;	/* for when it is zero */
+	struct work_struct	zap;	/* has one of the counts while queued */
+};
+
+/**
+ * struct file_use - a task inside a method of a revokable file
+ * @node: in the bucket
+ * @bucket: where @node is
+ * @revoke: whose use it is, for comparison; NULL: of a file that is not
+ *	revokable, there is nothing to stop
+ * @task: who
+ * @what: the method, for the report
+ * @drain: set, under the bucket lock, by the revoke that waits for this use
+ * @kicked: likewise, that a notification has been left with the task
+ * @r: lockdep's view of the use
+ *
+ * On the stack of the task.  Whoever leaves touches this record and, if it is
+ * set, @drain, but neither the file nor its revoke: both may be gone by then.
+ */
+struct file_use {
+	struct hlist_node	node;
+	struct use_bucket	*bucket;
+	struct revoke		*revoke;
+	struct task_struct	*task;
+	const char		*what;
+	struct revoke_drain	*drain;
+	bool			kicked;
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct revokable	*r;
+#endif
+};
+
+/*
+ * The revokable side of one open file.  Private to fs/revoke*.c and
+ * mm/revoke.c.
+ */
+struct revoke {
+	struct file		*file;		/* until @released */
+	struct revokable	*r;
+	enum revoke_state	state;		/* until REVOKED under r->lock */
+	bool			opened;		/* there will be a ->release */
+	bool			mapped;		/* there may be, or was, a VMA */
+	bool			zapped;		/* scratch of one revoke_start() */
+	struct kref		ref;
+	struct list_head	node;		/* r->files or r->leaving */
+	struct list_head	batch;		/* of one revoke_start() */
+	u64			ticket;		/* place in r->leaving */
+	struct file_use		open_use;
+	struct revoke_drain	drain;
+	struct completion	released;
+
+	const struct file_operations *fops;	/* what to put, once */
+	struct cdev		*cdev;
+
+	wait_queue_head_t	poll_wq;	/* pollers wait here ... */
+	spinlock_t		relay_lock;
+	struct hlist_head	relays;		/* ... woken by one per queue */
+
+	struct list_head	vm_ops;		/* under vm_ops_lock */
+	spinlock_t		vm_ops_lock;
+
+	struct rcu_work		put_work;
+	struct rcu_head		rcu;
+};
+
+#ifdef CONFIG_REVOKE
+
+struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
+				    const char *name,
+				    struct lock_class_key *key);
+
+/**
+ * revokable_alloc - create a revokable object
+ * @ops: policy and callbacks, valid until the object has been revoked
+ * @data: for the caller, see revokable_data()
+ *
+ * Each place that calls this has a lockdep class of its own.
+ *
+ * Context: may sleep.
+ * Return: the object with one reference, or NULL.
+ */
+#define revokable_alloc(ops, data)					\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__revokable_alloc((ops), (data), "revokable:" #data, &__key);	\
+})
+
+struct revokable *revokable_get(struct revokable *r);
+void revokable_put(struct revokable *r);
+
+/**
+ * revokable_data - what the creator of the object gave to revokable_alloc()
+ * @r: the object
+ *
+ * Return: the pointer; valid for as long as the creator keeps it so.
+ */
+static inline void *revokable_data(const struct revokable *r)
+{
+	return r->data;
+}
+
+int make_revokable(struct file *file, struct revokable *r);
+int make_revokable_anon(struct file *file, struct revokable *r);
+
+int __must_check revoke_it(struct revokable *r);
+void revoke_it_async(struct revokable *r, void (*done)(void *data));
+void revokable_flush_done(struct revokable *r);
+int revoke_files(struct revokable *r);
+int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
+int revoke_file(struct file *file);
+bool file_revoked(const struct file *file);
+
+bool start_using_as(struct file *file, struct file_use *use, const char *what);
+bool start_using_vma_ops(struct file *file, struct file_use *use,
+			 const char *what);
+bool stop_using_revokable(struct file_use *use);
+
+/**
+ * start_using - keep a file from being taken away
+ * @file: the file, to which the caller has a reference
+ * @use: a record on the caller's stack
+ *
+ * Methods of @file are called with this done already.  It is for reaching the
+ * private data of a file in any other way.  Between success and stop_using()
+ * the file is not released; its revoke waits, so the caller must not wait for
+ * a revoke of the same object meanwhile, nor for a lock held by one.
+ *
+ * Context: process context; takes a spinlock, does not sleep.
+ * Return: false if the file has been revoked.  Then there is nothing to stop.
+ */
+static inline bool start_using(struct file *file, struct file_use *use)
+{
+	if (likely(!file_is_revokable(file))) {
+		use->revoke = NULL;
+		return true;
+	}
+	return start_using_as(file, use, "start_using");
+}
+
+/**
+ * stop_using - end what start_using() began
+ * @use: the record given to start_using()
+ *
+ * Touches @use only; the file may be gone.
+ *
+ * Context: the task that called start_using(), process context.
+ */
+static inline void stop_using(struct file_use *use)
+{
+	if (unlikely(use->revoke))
+		stop_using_revokable(use);
+}
+
+#else /* !CONFIG_REVOKE */
+
+static inline bool start_using(struct file *file, struct file_use *use)
+{
+	return true;
+}
+
+static inline void stop_using(struct file_use *use)
+{
+}
+
+static inline bool file_revoked(const struct file *file)
+{
+	return false;
+}
+
+#endif /* CONFIG_REVOKE */
+
+/*
+ * For the VFS
+ */
+void __revoke_open_done(struct file *file);
+int __revoke_open_failed(struct file *file, int error);
+bool __revoke_fput_claim(struct file *file);
+void __revoke_fput_done(struct file *file);
+
+#ifdef CONFIG_REVOKE
+/* Between fs/ and mm/ */
+void revoke_zap(struct file *file);
+void revoke_free_vm_ops(struct revoke *rv);
+
+/*
+ * A character device's file pins the cdev it was opened through.  By the time
+ * it is released, the inode may lead to another one, of a re-probed device.
+ */
+static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
+{
+	if (file_is_revokable(file))
+		file->f_revoke->cdev = cdev;
+}
+
+static inline struct cdev *revoke_cdev(const struct file *file)
+{
+	return file->f_revoke->cdev;
+}
+
+/* For what the VFS does with a file without calling a method: 0 or an errno */
+static inline int revoked_error(const struct file *file)
+{
+	return file_revoked(file) ? file->f_revoke->r->policy.error : 0;
+}
+
+/* For mm/ */
+static inline int revoked_mmap_error(const struct file *file)
+{
+	return file->f_revoke->r->policy.mmap_error;
+}
+
+int revokable_mmap_begin(struct file *file, struct file_use *use);
+int revokable_mmap_ops(struct file *file, struct file *vm_file,
+		       const struct vm_operations_struct **ops);
+#else
+static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
+{
+}
+
+static inline struct cdev *revoke_cdev(const struct file *file)
+{
+	return NULL;
+}
+
+static inline int revoked_error(const struct file *file)
+{
+	return 0;
+}
+
+static inline int revoked_mmap_error(const struct file *file)
+{
+	return 0;
+}
+
+static inline int revokable_mmap_begin(struct file *file, struct file_use *use)
+{
+	return 0;
+}
+
+static inline int revokable_mmap_ops(struct file *file, struct file *vm_file,
+				     const struct vm_operations_struct **ops)
+{
+	return 0;
+}
+#endif
+
+static inline void revoke_open_done(struct file *file)
+{
+	if (file_is_revokable(file))
+		__revoke_open_done(file);
+}
+
+static inline int revoke_open_failed(struct file *file, int error)
+{
+	return file_is_revokable(file) ? __revoke_open_failed(file, error) :
+					 error;
+}
+
+/* Returns whether the caller, __fput(), is the one to release the file. */
+static inline bool revoke_fput_claim(struct file *file)
+{
+	return !file_is_revokable(file) || __revoke_fput_claim(file);
+}
+
+static inline void revoke_fput_done(struct file *file)
+{
+	if (file_is_revokable(file))
+		__revoke_fput_done(file);
+}
+
+#endif /* _LINUX_REVOKE_H */

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings of revokable files.
+ *
+ * A VMA is revokable if and only if its vm_file is.
+ *
+ * Creation	__mmap_region() holds a use of the file from before ->mmap until
+ *		the VMA is in the trees and populated.  So a revoke either keeps
+ *		the mmap out, or waits for it and then finds the VMA.
+ *
+ * Faults	handle_mm_fault() holds a use until the entry is in the page
+ *		table.  So a revoke either keeps the fault out, or waits for it
+ *		and then zaps what it has inserted.
+ *
+ * The driver's	vm_operations_struct is replaced, before the VMA can be seen, by
+ *		one that belongs to the open file: the same members are there,
+ *		but all of them lead here.  Like the file, that table lives as
+ *		long as any VMA does, and does not refer to the driver once the
+ *		file is revoked.  So there is no need to ever change vm_ops or
+ *		flags of a VMA of another process, and thus for its mmap_lock.
+ *
+ * ->open and ->close are gated together: both are delivered until the file is
+ * about to be released, and neither is from then on.  See revoke_drained().
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/revoke.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#ifdef CONFIG_MMU
+struct revokable_vm_ops {
+	struct vm_operations_struct		ops;
+	const struct vm_operations_struct	*real;
+	struct list_head			node;	/* in revoke->vm_ops */
+};
+
+/* Valid while a use is held: the driver cannot be unloaded before that. */
+static const struct vm_operations_struct *
+real_vm_ops(const struct vm_area_struct *vma)
+{
+	return container_of_const(vma->vm_ops, struct revokable_vm_ops,
+				  ops)->real;
+}
+
+static void revokable_vm_open(struct vm_area_struct *vma)
+{
+	struct file_use use;
+
+	if (!start_using_vma_ops(vma->vm_file, &use, "vm_ops->open"))
+		return;
+	real_vm_ops(vma)->open(vma);
+	stop_using(&use);
+}
+
+static void revokable_vm_close(struct vm_area_struct *vma)
+{
+	struct file_use use;
+
+	if (!start_using_vma_ops(vma->vm_file, &use, "vm_ops->close"))
+		return;
+	real_vm_ops(vma)->close(vma);
+	stop_using(&use);
+}
+
+/*
+ * The values for after the revoke let everything happen that only concerns
+ * the address space, so that munmap(2) and MAP_FIXED cannot fail.
+ */
+#define vm_call_as_use(vma, what, revoked, call)			\
+({									\
+	struct file_use __use;						\
+	typeof(call) __ret = (revoked);					\
+									\
+	if (start_using_as((vma)->vm_file, &__use, what)) {		\
+		__ret = (call);						\
+		stop_using(&__use);					\
+	}								\
+	__ret;								\
+})
+
+static int revokable_vm_may_split(struct vm_area_struct *vma,
+				  unsigned long addr)
+{
+	return vm_call_as_use(vma, "vm_ops->may_split", 0,
+			      real_vm_ops(vma)->may_split(vma, addr));
+}
+
+static int revokable_vm_mremap(struct vm_area_struct *vma)
+{
+	return vm_call_as_use(vma, "vm_ops->mremap", 0,
+			      real_vm_ops(vma)->mremap(vma));
+}
+
+static int revokable_vm_mprotect(struct vm_area_struct *vma,
+				 unsigned long start, unsigned long end,
+				 unsigned long newflags)
+{
+	return vm_call_as_use(vma, "vm_ops->mprotect", 0,
+			      real_vm_ops(vma)->mprotect(vma, start, end,
+							 newflags));
+}
+
+/* These run under the use of handle_mm_fault(). */
+static vm_fault_t revokable_vm_fault(struct vm_fault *vmf)
+{
+	return real_vm_ops(vmf->vma)->fault(vmf);
+}
+
+static vm_fault_t revokable_vm_huge_fault(struct vm_fault *vmf,
+					  unsigned int order)
+{
+	return real_vm_ops(vmf->vma)->huge_fault(vmf, order);
+}
+
+static vm_fault_t revokable_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
+					 pgoff_t end)
+{
+	return real_vm_ops(vmf->vma)->map_pages(vmf, start, end);
+}
+
+static vm_fault_t revokable_vm_page_mkwrite(struct vm_fault *vmf)
+{
+	return real_vm_ops(vmf->vma)->page_mkwrite(vmf);
+}
+
+static vm_fault_t revokable_vm_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return real_vm_ops(vmf->vma)->pfn_mkwrite(vmf);
+}
+
+static unsigned long revokable_vm_pagesize(struct vm_area_struct *vma)
+{
+	return vm_call_as_use(vma, "vm_ops->pagesize", PAGE_SIZE,
+			      real_vm_ops(vma)->pagesize(vma));
+}
+
+static int revokable_vm_access(struct vm_area_struct *vma, unsigned long addr,
+			       void *buf, int len, int write)
+{
+	return vm_call_as_use(vma, "vm_ops->access", -EFAULT,
+			      real_vm_ops(vma)->access(vma, addr, buf, len,
+						       write));
+}
+
+#ifdef CONFIG_NUMA
+static int revokable_vm_set_policy(struct vm_area_struct *vma,
+				   struct mempolicy *new)
+{
+	return vm_call_as_use(vma, "vm_ops->set_policy", 0,
+			      real_vm_ops(vma)->set_policy(vma, new));
+}
+
+static struct mempolicy *revokable_vm_get_policy(struct vm_area_struct *vma,
+						 unsigned long addr,
+						 pgoff_t *ilx)
+{
+	return vm_call_as_use(vma, "vm_ops->get_policy", NULL,
+			      real_vm_ops(vma)->get_policy(vma, addr, ilx));
+}
+#endif
+
+/*
+ * Tests for presence see what they would have seen: whether VMAs merge, take
+ * write notifications or are faulted in under the VMA lock depends on it.
+ *
+ * ->mapped is only called from within mmap, which is a use, and is not told
+ * the VMA.  ->name is called without one and its result is used long after,
+ * ->find_normal_page is called by the zap itself, and uffd_ops is data of the
+ * driver's: these are not supported.
+ */
+static void init_vm_ops(struct revokable_vm_ops *table,
+			const struct vm_operations_struct *real)
+{
+	/* A new member needs a wrapper, or a reason why not. */
+	static_assert(sizeof(table->ops) ==
+		      (14 + 2 * IS_ENABLED(CONFIG_NUMA) +
+		       IS_ENABLED(CONFIG_FIND_NORMAL_PAGE) +
+		       IS_ENABLED(CONFIG_USERFAULTFD)) * sizeof(void *));
+
+#define wrap(op) (table->ops.op = real->op ? revokable_vm_##op : NULL)
+	wrap(open);
+	wrap(close);
+	wrap(may_split);
+	wrap(mremap);
+	wrap(mprotect);
+	wrap(fault);
+	wrap(huge_fault);
+	wrap(map_pages);
+	wrap(pagesize);
+	wrap(page_mkwrite);
+	wrap(pfn_mkwrite);
+	wrap(access);
+#ifdef CONFIG_NUMA
+	wrap(set_policy);
+	wrap(get_policy);
+#endif
+#undef wrap
+	table->ops.mapped = real->mapped;
+	table->real = real;
+}
+
+static struct revokable_vm_ops *
+find_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
+{
+	struct revokable_vm_ops *table;
+
+	lockdep_assert_held(&rv->vm_ops_lock);
+	list_for_each_entry(table, &rv->vm_ops, node) {
+		if (table->real == real)
+			return table;
+	}
+	return NULL;
+}
+
+/*
+ * The table of an open file for one of the driver's.  Two tasks that map the
+ * file at once get the same one: VMAs only merge if they agree on it.
+ */
+static struct revokable_vm_ops *
+get_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
+{
+	struct revokable_vm_ops *table, *found;
+
+	scoped_guard(spinlock, &rv->vm_ops_lock) {
+		found = find_vm_ops(rv, real);
+		if (found)
+			return found;
+	}
+
+	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+	init_vm_ops(table, real);
+
+	scoped_guard(spinlock, &rv->vm_ops_lock) {
+		found = find_vm_ops(rv, real);
+		if (!found)
+			list_add(&table->node, &rv->vm_ops);
+	}
+	if (!found)
+		return table;
+	kfree(table);
+	return found;
+}
+
+/* With the last reference to the file the last VMA has gone. */
+void revoke_free_vm_ops(struct revoke *rv)
+{
+	struct revokable_vm_ops *table, *next;
+
+	list_for_each_entry_safe(table, next, &rv->vm_ops, node)
+		kfree(table);
+}
+
+/**
+ * revokable_mmap_begin - keep a revoke out of the creation of a mapping
+ * @file: the file that is mapped; NULL: none
+ * @use: a record; to be given to stop_using() unless this fails
+ *
+ * Context: mmap_lock held for writing.  Does not sleep.
+ * Return: 0, or the error for mmap(2) of a file that has been revoked.
+ */
+int revokable_mmap_begin(struct file *file, struct file_use *use)
+{
+	use->revoke = NULL;
+	if (!file || !file_is_revokable(file))
+		return 0;
+	if (!start_using_as(file, use, "mmap"))
+		return file->f_revoke->r->policy.mmap_error;
+	/* Read by a revoke when it has waited for this use. */
+	WRITE_ONCE(file->f_revoke->mapped, true);
+	return 0;
+}
+
+/**
+ * revokable_mmap_ops - what to put into vm_ops in place of a driver's
+ * @file: the file that was given to mmap(2)
+ * @vm_file: the file that the VMA has got
+ * @ops: points to the driver's table; to the one to use instead, on success
+ *
+ * A driver may have given the mapping to another file, which then governs it.
+ * As only the file given to mmap(2) is in use, the other one must not be
+ * revokable itself.
+ *
+ * Context: between ->mmap or ->mmap_prepare and the insertion of the VMA.
+ * Return: 0, -ENOMEM, or -EINVAL if the file cannot be mapped like this.
+ */
+int revokable_mmap_ops(struct file *file, struct file *vm_file,
+		       const struct vm_operations_struct **ops)
+{
+	struct revokable_vm_ops *table;
+	struct revoke *rv;
+
+	if (!vm_file || !file_is_revokable(vm_file))
+		return 0;
+	if (WARN_ON_ONCE(vm_file != file))
+		return -EINVAL;
+	/* Nothing of the driver's.  No table would make it anonymous memory. */
+	if (*ops == &vma_dummy_vm_ops)
+		return 0;
+	if (WARN_ON_ONCE(!*ops))
+		return -EINVAL;
+
+	rv = vm_file->f_revoke;
+	/* Would be left out for VMAs that outlive the revoke. */
+	if ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE))
+		return -EINVAL;
+
+	table = get_vm_ops(rv, *ops);
+	if (!table)
+		return -ENOMEM;
+	*ops = &table->ops;
+	return 0;
+}
+
+/* Hugetlb takes a lock that is held here; see make_revokable(). */
+static void revoke_zap_vma(struct vm_area_struct *vma)
+{
+	zap_vma_range(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+}
+
+/*
+ * Unmap all of the object, through whichever of its revoked files it was
+ * mapped, private copies included.  Files that share a mapping are done with
+ * a single walk.  VMAs are where their vm_file's f_mapping is, which for some
+ * devices is not the inode's, and private PFN mappings are in the tree under
+ * their PFN, so the range is all there is.
+ *
+ * As with truncation, a fork puts the child after its parent in the tree, and
+ * mremap takes the locks that make it wait: no entry escapes by moving.
+ */
+void revoke_zap(struct file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct revokable *r = file->f_revoke->r;
+	struct vm_area_struct *vma;
+
+	i_mmap_lock_read(mapping);
+	mapping_rmap_tree_foreach(vma, mapping, 0, ULONG_MAX) {
+		if (file_revoked(vma->vm_file) &&
+		    vma->vm_file->f_revoke->r == r)
+			revoke_zap_vma(vma);
+	}
+	i_mmap_unlock_read(mapping);
+}
+#else
+/* Without an MMU there is nothing to zap, so nothing revokable is mapped. */
+void revoke_zap(struct file *file)
+{
+}
+
+void revoke_free_vm_ops(struct revoke *rv)
+{
+}
+#endif

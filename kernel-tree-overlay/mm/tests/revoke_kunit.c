@@ -1,0 +1,1324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of mm/revoke.c: taking the mappings of open files away.
+ *
+ * The toy here is a driver with four pages of memory, which it maps in each
+ * way there is.  A test maps them into an address space of its own, touches
+ * them, revokes, and looks at both what a touch does and what is left in the
+ * page tables.
+ *
+ * Nothing waits for ever.  What does not come in time is a failure; memory
+ * that a stuck task may still use is then left alone.
+ *
+ * The files themselves are tested by fs/tests/revoke_kunit.c.
+ */
+#include <kunit/resource.h>
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_call.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/pagewalk.h>
+#include <linux/revoke.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "../internal.h"
+
+#define TIMEOUT		(10 * HZ)	/* for what has to happen */
+#define A_WHILE		(HZ / 20 + 1)	/* for what must not happen */
+
+#define NR_PAGES	4
+#define SIZE		(NR_PAGES * PAGE_SIZE)
+
+/* How the memory gets into the page tables. */
+enum toy_shape {
+	TOY_FAULT_PAGE,		/* ->fault returns a page */
+	TOY_FAULT_PFN,		/* ->fault inserts a PFN */
+	TOY_INSERT_PAGE,	/* ->mmap inserts pages */
+	TOY_REMAP_PFN,		/* ->mmap remaps PFNs */
+	TOY_PREPARE_FAULT,	/* ->mmap_prepare, then as TOY_FAULT_PAGE */
+	TOY_PREPARE_REMAP,	/* ->mmap_prepare asks for TOY_REMAP_PFN */
+};
+
+struct toy_case {
+	const char	*name;
+	enum toy_shape	shape;
+};
+
+static const struct toy_case toy_cases[] = {
+	{ "fault page", TOY_FAULT_PAGE },
+	{ "fault pfn", TOY_FAULT_PFN },
+	{ "vm_insert_page", TOY_INSERT_PAGE },
+	{ "remap_pfn_range", TOY_REMAP_PFN },
+	{ "mmap_prepare fault", TOY_PREPARE_FAULT },
+	{ "mmap_prepare remap", TOY_PREPARE_REMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(toy, toy_cases, name);
+
+/* Inserting PFNs one by one is for shared mappings only. */
+static const struct toy_case private_cases[] = {
+	{ "fault page", TOY_FAULT_PAGE },
+	{ "vm_insert_page", TOY_INSERT_PAGE },
+	{ "remap_pfn_range", TOY_REMAP_PFN },
+	{ "mmap_prepare fault", TOY_PREPARE_FAULT },
+	{ "mmap_prepare remap", TOY_PREPARE_REMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(private, private_cases, name);
+
+struct toy {
+	struct kunit				*test;
+	struct revokable_ops			ops;
+	struct revokable			*r;
+	enum toy_shape				shape;
+	const struct vm_operations_struct	*vm_ops;
+	struct page				*pages;
+	struct mm_struct			*mm;	/* of the test */
+	wait_queue_head_t			queue;
+	bool					gate;
+	bool					let_go;
+	struct completion			inside;
+	struct completion			kicked;
+	struct completion			done;
+	bool					mmap_blocks;
+	long					fault_blocks;	/* at this page */
+	atomic_t				files;
+	atomic_t				releases;
+	atomic_t				faults;
+	atomic_t				opens;
+	atomic_t				closes;
+	int					closes_at_release;
+	bool					late;	/* vm_ops after release */
+};
+
+static bool came(struct completion *c)
+{
+	return wait_for_completion_timeout(c, TIMEOUT);
+}
+
+static bool stays_away(struct completion *c)
+{
+	return !wait_for_completion_timeout(c, A_WHILE);
+}
+
+/*
+ * The driver
+ */
+
+static void toy_vm_called(struct toy *toy, atomic_t *count)
+{
+	atomic_inc(count);
+	if (atomic_read(&toy->releases) == atomic_read(&toy->files))
+		toy->late = true;
+}
+
+static void toy_vm_open(struct vm_area_struct *vma)
+{
+	struct toy *toy = vma->vm_private_data;
+
+	toy_vm_called(toy, &toy->opens);
+}
+
+static void toy_vm_close(struct vm_area_struct *vma)
+{
+	struct toy *toy = vma->vm_private_data;
+
+	toy_vm_called(toy, &toy->closes);
+}
+
+static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
+{
+	struct toy *toy = vmf->vma->vm_private_data;
+	struct page *page;
+
+	toy_vm_called(toy, &toy->faults);
+	if (vmf->pgoff >= NR_PAGES)
+		return VM_FAULT_SIGBUS;
+	if (toy->fault_blocks == vmf->pgoff) {
+		complete(&toy->inside);
+		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+	}
+	page = toy->pages + vmf->pgoff;
+	if (toy->shape == TOY_FAULT_PFN)
+		return vmf_insert_pfn(vmf->vma, vmf->address,
+				      page_to_pfn(page));
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct toy_vm_ops = {
+	.fault	= toy_vm_fault,
+};
+
+static const struct vm_operations_struct toy_vm_ops_close = {
+	.open	= toy_vm_open,
+	.close	= toy_vm_close,
+	.fault	= toy_vm_fault,
+};
+
+/* The file is about to be mapped: let somebody revoke it before it is. */
+static void toy_await_revoke(struct toy *toy, struct file *file)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	if (!toy->mmap_blocks)
+		return;
+	complete(&toy->inside);
+	while (!file_revoked(file) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+}
+
+static int toy_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct toy *toy = file->private_data;
+	unsigned long addr;
+	int ret = 0;
+
+	toy_await_revoke(toy, file);
+	vma->vm_private_data = toy;
+	vma->vm_ops = toy->vm_ops;
+	switch (toy->shape) {
+	case TOY_FAULT_PFN:
+		vm_flags_set(vma, VM_PFNMAP);
+		break;
+	case TOY_INSERT_PAGE:
+		for (addr = vma->vm_start; addr < vma->vm_end && !ret;
+		     addr += PAGE_SIZE)
+			ret = vm_insert_page(vma, addr, toy->pages +
+					     linear_page_index(vma, addr));
+		break;
+	case TOY_REMAP_PFN:
+		ret = remap_pfn_range(vma, vma->vm_start,
+				      page_to_pfn(toy->pages) + vma->vm_pgoff,
+				      vma->vm_end - vma->vm_start,
+				      vma->vm_page_prot);
+		break;
+	default:
+		break;
+	}
+	return ret;
+}
+
+static int toy_mmap_prepare(struct vm_area_desc *desc)
+{
+	struct toy *toy = desc->file->private_data;
+
+	toy_await_revoke(toy, desc->file);
+	desc->private_data = toy;
+	desc->vm_ops = toy->vm_ops;
+	if (toy->shape == TOY_PREPARE_REMAP)
+		mmap_action_remap_full(desc, page_to_pfn(toy->pages) +
+				       desc->pgoff);
+	return 0;
+}
+
+static int toy_release(struct inode *inode, struct file *file)
+{
+	struct toy *toy = file->private_data;
+
+	toy->closes_at_release = atomic_read(&toy->closes);
+	atomic_inc(&toy->releases);
+	return 0;
+}
+
+static const struct file_operations toy_fops = {
+	.mmap		= toy_mmap,
+	.release	= toy_release,
+};
+
+static const struct file_operations toy_prepare_fops = {
+	.mmap_prepare	= toy_mmap_prepare,
+	.release	= toy_release,
+};
+
+static void toy_kick(struct revokable *r, struct file *file)
+{
+	struct toy *toy = revokable_data(r);
+
+	complete(&toy->kicked);
+}
+
+static void toy_done(void *data)
+{
+	struct toy *toy = data;
+
+	complete(&toy->done);
+}
+
+/*
+ * Creating and destroying it
+ */
+
+static void toy_open_gate(struct toy *toy)
+{
+	WRITE_ONCE(toy->gate, true);
+	wake_up_all(&toy->queue);
+}
+
+static void toy_let_go(struct toy *toy)
+{
+	WRITE_ONCE(toy->let_go, true);
+	wake_up_all(&toy->queue);
+}
+
+/* References are dropped a moment after completion, or when it is noticed. */
+static bool toy_unreferenced(struct toy *toy)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (kref_read(&toy->r->ref) != 1) {
+		if (time_after(jiffies, end))
+			return false;
+		flush_delayed_fput();
+		flush_delayed_work(&toy->r->watch);
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+static void toy_free(struct toy *toy)
+{
+	int i;
+
+	for (i = 0; toy->pages && i < NR_PAGES; i++)
+		__free_page(toy->pages + i);
+	kfree(toy);
+}
+
+/* What must hold at the end of each test, passed or failed. */
+static void toy_exit(void *data)
+{
+	struct toy *toy = data;
+	struct kunit *test = toy->test;
+	int i;
+
+	toy_open_gate(toy);
+	revoke_it_async(toy->r, toy_done);
+	if (!came(&toy->done)) {
+		KUNIT_FAIL(test, "the object cannot be revoked");
+		return;
+	}
+	if (!toy_unreferenced(toy)) {
+		KUNIT_FAIL(test, "%u references to the object are left",
+			   kref_read(&toy->r->ref) - 1);
+		return;
+	}
+	revokable_put(toy->r);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases),
+			atomic_read(&toy->files));
+	KUNIT_EXPECT_FALSE(test, toy->late);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, page_count(toy->pages + i), 1);
+	toy_free(toy);
+}
+
+static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
+{
+	struct toy *toy;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
+	toy = kzalloc_obj(*toy);
+	KUNIT_ASSERT_NOT_NULL(test, toy);
+	toy->test = test;
+	toy->mm = current->mm;
+	toy->shape = shape;
+	toy->vm_ops = &toy_vm_ops;
+	toy->fault_blocks = -1;
+	toy->ops.flags = REVOKABLE_CLOSE_AT_RELEASE;
+	toy->ops.policy.mmap_error = -EIDRM;
+	toy->ops.kick = toy_kick;
+	init_waitqueue_head(&toy->queue);
+	init_completion(&toy->inside);
+	init_completion(&toy->kicked);
+	init_completion(&toy->done);
+	toy->pages = alloc_pages(GFP_KERNEL, get_order(SIZE));
+	if (toy->pages) {
+		split_page(toy->pages, get_order(SIZE));
+		for (i = 0; i < NR_PAGES; i++)
+			memset(page_address(toy->pages + i), 'A' + i,
+			       PAGE_SIZE);
+		toy->r = revokable_alloc(&toy->ops, toy);
+	}
+	if (!toy->r)
+		toy_free(toy);
+	KUNIT_ASSERT_NOT_NULL(test, toy->r);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, toy_exit, toy));
+	return toy;
+}
+
+/* A kernel thread's fput() would leave it to a workqueue. */
+KUNIT_DEFINE_ACTION_WRAPPER(toy_close_action, __fput_sync, struct file *);
+
+static struct file *toy_plain_file(struct kunit *test, struct toy *toy)
+{
+	const struct file_operations *fops = &toy_fops;
+	struct file *file;
+
+	if (toy->shape >= TOY_PREPARE_FAULT)
+		fops = &toy_prepare_fops;
+	file = anon_inode_getfile("[toy]", fops, toy, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	atomic_inc(&toy->files);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_close_action, file));
+	return file;
+}
+
+static struct file *toy_file_new(struct kunit *test, struct toy *toy)
+{
+	struct file *file = toy_plain_file(test, toy);
+
+	KUNIT_ASSERT_EQ(test, 0, make_revokable_anon(file, toy->r));
+	return file;
+}
+
+/*
+ * Mapping and touching
+ */
+
+static unsigned long try_map(struct file *file, unsigned long addr,
+			     unsigned long pgoff, unsigned long pages,
+			     unsigned long flags)
+{
+	return vm_mmap(file, addr, pages << PAGE_SHIFT, PROT_READ | PROT_WRITE,
+		       flags | (addr ? MAP_FIXED : 0), pgoff << PAGE_SHIFT);
+}
+
+static unsigned long map_toy(struct kunit *test, struct file *file,
+			     unsigned long flags)
+{
+	unsigned long addr = try_map(file, 0, 0, NR_PAGES, flags);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(addr), "mmap: %ld",
+			       (long)addr);
+	return addr;
+}
+
+/* What is there, or a negative errno. */
+static int touch(unsigned long addr)
+{
+	u8 byte;
+
+	return get_user(byte, (u8 __user *)addr) ?: byte;
+}
+
+static int touch_page(unsigned long addr, int page)
+{
+	return touch(addr + page * PAGE_SIZE);
+}
+
+static int scribble(unsigned long addr, u8 byte)
+{
+	return put_user(byte, (u8 __user *)addr);
+}
+
+static int count_pte(pte_t *pte, unsigned long addr, unsigned long next,
+		     struct mm_walk *walk)
+{
+	unsigned int *present = walk->private;
+
+	*present += pte_present(ptep_get(pte));
+	return 0;
+}
+
+static int walk_any_vma(unsigned long addr, unsigned long next,
+			struct mm_walk *walk)
+{
+	return 0;
+}
+
+/* G2 is about these, whether or not a touch would lead to them. */
+static unsigned int present_ptes(unsigned long addr)
+{
+	static const struct mm_walk_ops ops = {
+		.pte_entry	= count_pte,
+		.test_walk	= walk_any_vma,
+		.walk_lock	= PGWALK_RDLOCK,
+	};
+	unsigned int present = 0;
+
+	mmap_read_lock(current->mm);
+	walk_page_range(current->mm, addr, addr + SIZE, &ops, &present);
+	mmap_read_unlock(current->mm);
+	return present;
+}
+
+static bool become_gone(unsigned long addr)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (present_ptes(addr)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+static unsigned int count_vmas(unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	unsigned int n = 0;
+
+	VMA_ITERATOR(vmi, current->mm, addr);
+	mmap_read_lock(current->mm);
+	for_each_vma_range(vmi, vma, addr + SIZE)
+		n++;
+	mmap_read_unlock(current->mm);
+	return n;
+}
+
+static void expect_mapped(struct kunit *test, unsigned long addr)
+{
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, touch_page(addr, i), 'A' + i);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
+}
+
+static void expect_gone(struct kunit *test, unsigned long addr)
+{
+	int i;
+
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, touch_page(addr, i), -EFAULT);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'x'), -EFAULT);
+	/* Nor have the faults put anything there. */
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+}
+
+static void unmap(struct kunit *test, unsigned long addr)
+{
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, SIZE), 0);
+	flush_delayed_fput();
+}
+
+/*
+ * Tasks
+ */
+
+struct toy_task {
+	struct toy		*toy;
+	struct file		*file;
+	unsigned long		addr;
+	long			(*fn)(struct toy_task *t);
+	struct completion	mapped;
+	struct completion	done;
+	long			ret;
+};
+
+static int toy_task_main(void *data)
+{
+	struct toy_task *t = data;
+
+	t->ret = t->fn(t);
+	__fput_sync(t->file);
+	complete(&t->done);
+	return 0;
+}
+
+static void toy_task_exit(void *data)
+{
+	struct toy_task *t = data;
+
+	toy_open_gate(t->toy);
+	toy_let_go(t->toy);
+	if (came(&t->done))
+		kfree(t);
+}
+
+static struct toy_task *toy_run(struct kunit *test, struct toy *toy,
+				struct file *file, unsigned long addr,
+				long (*fn)(struct toy_task *t))
+{
+	struct toy_task *t = kzalloc_obj(*t);
+	struct task_struct *task;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->toy = toy;
+	t->file = get_file(file);
+	t->addr = addr;
+	t->fn = fn;
+	init_completion(&t->mapped);
+	init_completion(&t->done);
+	task = kthread_run(toy_task_main, t, "revoke-mm-kunit");
+	if (IS_ERR(task))
+		complete(&t->done);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_task_exit, t));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	return t;
+}
+
+static long toy_result(struct kunit *test, struct toy_task *t)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, came(&t->done), "%ps is stuck", t->fn);
+	complete(&t->done);
+	return t->ret;
+}
+
+static long do_revoke(struct toy_task *t)
+{
+	return revoke_file(t->file);
+}
+
+/* When somebody is inside of ->mmap. */
+static long do_revoke_inside(struct toy_task *t)
+{
+	return came(&t->toy->inside) ? revoke_file(t->file) : -ETIME;
+}
+
+/* Inside until the test lets go of it. */
+static long do_use(struct toy_task *t)
+{
+	struct file_use use;
+
+	if (!start_using(t->file, &use))
+		return -EAGAIN;
+	complete(&t->toy->inside);
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go), TIMEOUT);
+	stop_using(&use);
+	return 0;
+}
+
+static long do_touch(struct toy_task *t)
+{
+	long ret;
+
+	kthread_use_mm(t->toy->mm);
+	ret = touch(t->addr);
+	kthread_unuse_mm(t->toy->mm);
+	return ret;
+}
+
+/* Map, wait for the revoke, touch: in an address space of its own. */
+static long do_map_elsewhere(struct toy_task *t)
+{
+	unsigned long addr;
+	long ret;
+
+	ret = kunit_attach_mm();
+	if (ret)
+		return ret;
+	addr = try_map(t->file, 0, 0, NR_PAGES, MAP_SHARED);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	ret = touch(addr);
+	complete(&t->mapped);
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->gate), TIMEOUT);
+	if (ret == 'A')
+		ret = touch(addr) == -EFAULT ? present_ptes(addr) : -EEXIST;
+	vm_munmap(addr, SIZE);
+	flush_delayed_fput();
+	return ret;
+}
+
+static void toy_use(struct kunit *test, struct toy *toy, struct file *file)
+{
+	toy_run(test, toy, file, 0, do_use);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+}
+
+/*
+ * Tests
+ */
+
+/* G2: whichever way it was mapped, it is gone, stays gone, and munmap works. */
+static void revoke_mm_shared_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	int faults;
+
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'A'), 0);
+	faults = atomic_read(&toy->faults);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), faults);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 1);
+	unmap(test, addr);
+}
+
+/* G2: what had not been touched before is not reached either. */
+static void revoke_mm_untouched_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 0);
+	unmap(test, addr);
+}
+
+/* G2: private mappings too, with the copies that have been made. */
+static void revoke_mm_private_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
+
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'z'), 0);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'z');
+	/* A copy indeed */
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(toy->pages), 'A');
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_gone(test, addr);
+	unmap(test, addr);
+}
+
+/* G2: in every address space. */
+static void revoke_mm_elsewhere_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *task;
+
+	task = toy_run(test, toy, file, 0, do_map_elsewhere);
+	KUNIT_ASSERT_TRUE(test, came(&task->mapped));
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, task), 0);
+	expect_gone(test, addr);
+	unmap(test, addr);
+}
+
+/* G2: all parts of what has been split; munmap of a part works after it. */
+static void revoke_mm_split_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES - 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, count_vmas(addr), 2);
+	unmap(test, addr);
+}
+
+/* G5: mappings of other files stay, of the same object, of another, of none. */
+static void revoke_mm_others_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct toy *another = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr[4];
+	int i;
+
+	addr[0] = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	addr[1] = map_toy(test, toy_file_new(test, another), MAP_SHARED);
+	addr[2] = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
+	addr[3] = map_toy(test, file, MAP_SHARED);
+	for (i = 0; i < 4; i++)
+		expect_mapped(test, addr[i]);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	for (i = 0; i < 3; i++)
+		expect_mapped(test, addr[i]);
+	expect_gone(test, addr[3]);
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	expect_gone(test, addr[0]);
+	expect_mapped(test, addr[1]);
+	expect_mapped(test, addr[2]);
+	for (i = 0; i < 4; i++)
+		unmap(test, addr[i]);
+}
+
+/* G2: a revoke during mmap(2) finds what that has mapped. */
+static void revoke_mm_window_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *revoker;
+	unsigned long addr;
+
+	toy->mmap_blocks = true;
+	revoker = toy_run(test, toy, file, 0, do_revoke_inside);
+	addr = map_toy(test, file, MAP_SHARED | MAP_POPULATE);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 1);
+	unmap(test, addr);
+}
+
+/*
+ * G2: access ends at once, even with a fault stuck in the driver, and what
+ * that fault inserts goes when it comes out, whoever else is still inside.
+ */
+static void revoke_mm_busy_test(struct kunit *test)
+{
+	enum toy_shape shapes[] = { TOY_FAULT_PAGE, TOY_FAULT_PFN };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
+		struct toy *toy = toy_new(test, shapes[i]);
+		struct file *file = toy_file_new(test, toy);
+		unsigned long addr = map_toy(test, file, MAP_SHARED);
+		struct toy_task *user, *revoker;
+
+		toy_use(test, toy, file);
+		KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+		KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+		toy->fault_blocks = 1;
+		user = toy_run(test, toy, file, addr + PAGE_SIZE, do_touch);
+		KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+		revoker = toy_run(test, toy, file, 0, do_revoke);
+		KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+		expect_gone(test, addr);
+		KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+		KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 0);
+
+		toy_open_gate(toy);
+		/* It may have been quick enough to see what it had inserted. */
+		toy_result(test, user);
+		if (user->ret != -EFAULT)
+			KUNIT_EXPECT_EQ(test, user->ret, 'B');
+		KUNIT_EXPECT_TRUE(test, become_gone(addr));
+		KUNIT_EXPECT_FALSE(test, completion_done(&revoker->done));
+		toy_let_go(toy);
+		KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+		expect_gone(test, addr);
+		unmap(test, addr);
+	}
+}
+
+/* mmap(2) of what is revoked fails, and unmaps nothing for it. */
+static void revoke_mm_mmap_revoked_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr;
+
+	addr = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, (long)try_map(file, 0, 0, NR_PAGES, MAP_SHARED),
+			-EIDRM);
+	KUNIT_EXPECT_EQ(test, (long)try_map(file, 0, 0, 1, MAP_PRIVATE),
+			-EIDRM);
+	KUNIT_EXPECT_EQ(test, (long)try_map(file, addr, 0, 1, MAP_SHARED),
+			-EIDRM);
+	expect_mapped(test, addr);
+	unmap(test, addr);
+}
+
+/* Also between the first step of the revoke and the last. */
+static void revoke_mm_mmap_busy_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *revoker;
+
+	toy_use(test, toy, file);
+	revoker = toy_run(test, toy, file, 0, do_revoke);
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_EQ(test, (long)try_map(file, 0, 0, 1, MAP_SHARED),
+			-EIDRM);
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+}
+
+/* ->open and ->close are balanced, for a driver that is not revoked. */
+static void revoke_mm_close_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr;
+
+	toy->vm_ops = &toy_vm_ops_close;
+	addr = map_toy(test, file, MAP_SHARED);
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	/* One for each VMA, but the first has had no ->open. */
+	KUNIT_EXPECT_EQ(test, count_vmas(addr), 2);
+	KUNIT_EXPECT_EQ(test, 1 + atomic_read(&toy->opens) -
+			atomic_read(&toy->closes), 2);
+	KUNIT_EXPECT_GT(test, atomic_read(&toy->opens), 0);
+	unmap(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes),
+			atomic_read(&toy->opens) + 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+}
+
+/* Neither of them is delivered once the file is revoked. */
+static void revoke_mm_close_revoked_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr;
+
+	toy->vm_ops = &toy_vm_ops_close;
+	addr = map_toy(test, file, MAP_SHARED);
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 1);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	unmap(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->opens), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 0);
+}
+
+/* Both are, while the revoke is waiting for whoever is inside. */
+static void revoke_mm_close_busy_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *revoker;
+	unsigned long addr;
+
+	toy->vm_ops = &toy_vm_ops_close;
+	addr = map_toy(test, file, MAP_SHARED);
+	toy_use(test, toy, file);
+	revoker = toy_run(test, toy, file, 0, do_revoke);
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	unmap(test, addr);
+	KUNIT_EXPECT_GT(test, atomic_read(&toy->opens), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes),
+			atomic_read(&toy->opens) + 1);
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy->closes_at_release,
+			atomic_read(&toy->closes));
+}
+
+/* A driver whose ->close would be left out has to have said it may be. */
+static void revoke_mm_close_refused_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+
+	toy->r->flags &= ~REVOKABLE_CLOSE_AT_RELEASE;
+	toy->vm_ops = &toy_vm_ops_close;
+	KUNIT_EXPECT_EQ(test, (long)try_map(file, 0, 0, 1, MAP_SHARED),
+			-EINVAL);
+	/* It has been told that there is no mapping. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
+
+	toy->vm_ops = &toy_vm_ops;
+	unmap(test, map_toy(test, file, MAP_SHARED));
+}
+
+/*
+ * The tables.  Every member there is, with a result of its own.
+ */
+
+static int full_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return 1;
+}
+
+static int full_mremap(struct vm_area_struct *vma)
+{
+	return 2;
+}
+
+static int full_mprotect(struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, unsigned long newflags)
+{
+	return 3;
+}
+
+static vm_fault_t full_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t full_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	return VM_FAULT_FALLBACK;
+}
+
+static vm_fault_t full_map_pages(struct vm_fault *vmf, pgoff_t start,
+				 pgoff_t end)
+{
+	return VM_FAULT_RETRY;
+}
+
+static unsigned long full_pagesize(struct vm_area_struct *vma)
+{
+	return 4 * PAGE_SIZE;
+}
+
+static vm_fault_t full_page_mkwrite(struct vm_fault *vmf)
+{
+	return VM_FAULT_LOCKED;
+}
+
+static vm_fault_t full_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return VM_FAULT_OOM;
+}
+
+static int full_access(struct vm_area_struct *vma, unsigned long addr,
+		       void *buf, int len, int write)
+{
+	return 4;
+}
+
+static int full_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+		       const struct file *file, void **vm_private_data)
+{
+	return 0;
+}
+
+static const char *full_name(struct vm_area_struct *vma)
+{
+	return "toy";
+}
+
+#ifdef CONFIG_NUMA
+static int full_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
+{
+	return 5;
+}
+
+static struct mempolicy *full_get_policy(struct vm_area_struct *vma,
+					 unsigned long addr, pgoff_t *ilx)
+{
+	return ERR_PTR(-6);
+}
+#endif
+
+static const struct vm_operations_struct full_vm_ops = {
+	.open		= toy_vm_open,
+	.close		= toy_vm_close,
+	.mapped		= full_mapped,
+	.may_split	= full_may_split,
+	.mremap		= full_mremap,
+	.mprotect	= full_mprotect,
+	.fault		= full_fault,
+	.huge_fault	= full_huge_fault,
+	.map_pages	= full_map_pages,
+	.pagesize	= full_pagesize,
+	.page_mkwrite	= full_page_mkwrite,
+	.pfn_mkwrite	= full_pfn_mkwrite,
+	.access		= full_access,
+	.name		= full_name,
+#ifdef CONFIG_NUMA
+	.set_policy	= full_set_policy,
+	.get_policy	= full_get_policy,
+#endif
+};
+
+static const struct vm_operations_struct empty_vm_ops = {
+};
+
+static const struct vm_operations_struct *
+table_of(struct kunit *test, struct file *file,
+	 const struct vm_operations_struct *real)
+{
+	const struct vm_operations_struct *ops = real;
+
+	KUNIT_ASSERT_EQ(test, revokable_mmap_ops(file, file, &ops), 0);
+	return ops;
+}
+
+/* One table for each file and driver's table: VMAs merge only if it is. */
+static void revoke_mm_tables_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	struct file *other = toy_file_new(test, toy);
+	struct file *plain = toy_plain_file(test, toy);
+	const struct vm_operations_struct *table;
+
+	table = table_of(test, file, &toy_vm_ops);
+	KUNIT_EXPECT_PTR_NE(test, table, &toy_vm_ops);
+	KUNIT_EXPECT_PTR_EQ(test, table_of(test, file, &toy_vm_ops), table);
+	KUNIT_EXPECT_PTR_NE(test, table_of(test, file, &full_vm_ops), table);
+	KUNIT_EXPECT_PTR_NE(test, table_of(test, other, &toy_vm_ops), table);
+	KUNIT_EXPECT_PTR_EQ(test, table_of(test, file, &toy_vm_ops), table);
+
+	KUNIT_EXPECT_PTR_EQ(test, table_of(test, plain, &toy_vm_ops),
+			    &toy_vm_ops);
+	KUNIT_EXPECT_PTR_EQ(test, table_of(test, file, &vma_dummy_vm_ops),
+			    &vma_dummy_vm_ops);
+	KUNIT_EXPECT_FALSE(test, vma_is_anonymous(&(struct vm_area_struct) {
+		.vm_ops = table_of(test, file, &empty_vm_ops),
+	}));
+}
+
+/* No table would be anonymous memory, another revokable file not in use. */
+static void revoke_mm_tables_refused_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	struct file *other = toy_file_new(test, toy);
+	const struct vm_operations_struct *ops = NULL;
+
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops),
+				-EINVAL);
+		ops = &toy_vm_ops;
+		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, other, &ops),
+				-EINVAL);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, ops, &toy_vm_ops);
+}
+
+static void expect_wrapped(struct kunit *test, const void *full,
+			   const void *real, const void *empty)
+{
+	KUNIT_EXPECT_NOT_NULL(test, full);
+	KUNIT_EXPECT_PTR_NE(test, full, real);
+	KUNIT_EXPECT_NULL(test, empty);
+}
+
+/* G4: the members are those of the driver's, the functions are not. */
+static void revoke_mm_presence_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	const struct vm_operations_struct *full, *empty;
+
+	full = table_of(test, file, &full_vm_ops);
+	empty = table_of(test, file, &empty_vm_ops);
+	expect_wrapped(test, full->open, full_vm_ops.open, empty->open);
+	expect_wrapped(test, full->close, full_vm_ops.close, empty->close);
+	expect_wrapped(test, full->may_split, full_vm_ops.may_split,
+		       empty->may_split);
+	expect_wrapped(test, full->mremap, full_vm_ops.mremap, empty->mremap);
+	expect_wrapped(test, full->mprotect, full_vm_ops.mprotect,
+		       empty->mprotect);
+	expect_wrapped(test, full->fault, full_vm_ops.fault, empty->fault);
+	expect_wrapped(test, full->huge_fault, full_vm_ops.huge_fault,
+		       empty->huge_fault);
+	expect_wrapped(test, full->map_pages, full_vm_ops.map_pages,
+		       empty->map_pages);
+	expect_wrapped(test, full->pagesize, full_vm_ops.pagesize,
+		       empty->pagesize);
+	expect_wrapped(test, full->page_mkwrite, full_vm_ops.page_mkwrite,
+		       empty->page_mkwrite);
+	expect_wrapped(test, full->pfn_mkwrite, full_vm_ops.pfn_mkwrite,
+		       empty->pfn_mkwrite);
+	expect_wrapped(test, full->access, full_vm_ops.access, empty->access);
+#ifdef CONFIG_NUMA
+	expect_wrapped(test, full->set_policy, full_vm_ops.set_policy,
+		       empty->set_policy);
+	expect_wrapped(test, full->get_policy, full_vm_ops.get_policy,
+		       empty->get_policy);
+#endif
+	/* Called during mmap only */
+	KUNIT_EXPECT_PTR_EQ(test, full->mapped, &full_mapped);
+	KUNIT_EXPECT_NULL(test, empty->mapped);
+	/* Would be used without a use */
+	KUNIT_EXPECT_NULL(test, full->name);
+#ifdef CONFIG_FIND_NORMAL_PAGE
+	KUNIT_EXPECT_NULL(test, full->find_normal_page);
+#endif
+#ifdef CONFIG_USERFAULTFD
+	KUNIT_EXPECT_NULL(test, full->uffd_ops);
+#endif
+}
+
+/* They pass everything on; after a revoke munmap and MAP_FIXED do not fail. */
+static void revoke_mm_members_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	const struct vm_operations_struct *ops;
+	struct vm_area_struct vma = {
+		.vm_file = file,
+		.vm_private_data = toy,
+	};
+	struct vm_fault vmf = { .vma = &vma };
+
+	ops = table_of(test, file, &full_vm_ops);
+	vma.vm_ops = ops;
+	KUNIT_EXPECT_EQ(test, ops->may_split(&vma, 0), 1);
+	KUNIT_EXPECT_EQ(test, ops->mremap(&vma), 2);
+	KUNIT_EXPECT_EQ(test, ops->mprotect(&vma, 0, 0, 0), 3);
+	KUNIT_EXPECT_EQ(test, ops->fault(&vmf), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, ops->huge_fault(&vmf, 0), VM_FAULT_FALLBACK);
+	KUNIT_EXPECT_EQ(test, ops->map_pages(&vmf, 0, 0), VM_FAULT_RETRY);
+	KUNIT_EXPECT_EQ(test, ops->pagesize(&vma), 4 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, ops->page_mkwrite(&vmf), VM_FAULT_LOCKED);
+	KUNIT_EXPECT_EQ(test, ops->pfn_mkwrite(&vmf), VM_FAULT_OOM);
+	KUNIT_EXPECT_EQ(test, ops->access(&vma, 0, NULL, 4, 0), 4);
+	ops->open(&vma);
+	ops->close(&vma);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->opens), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
+#ifdef CONFIG_NUMA
+	KUNIT_EXPECT_EQ(test, ops->set_policy(&vma, NULL), 5);
+	KUNIT_EXPECT_PTR_EQ(test, ops->get_policy(&vma, 0, NULL), ERR_PTR(-6));
+#endif
+
+	KUNIT_ASSERT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, ops->may_split(&vma, 0), 0);
+	KUNIT_EXPECT_EQ(test, ops->mremap(&vma), 0);
+	KUNIT_EXPECT_EQ(test, ops->mprotect(&vma, 0, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, ops->pagesize(&vma), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, ops->access(&vma, 0, NULL, 4, 0), -EFAULT);
+	ops->open(&vma);
+	ops->close(&vma);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->opens), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
+#ifdef CONFIG_NUMA
+	KUNIT_EXPECT_EQ(test, ops->set_policy(&vma, NULL), 0);
+	KUNIT_EXPECT_NULL(test, ops->get_policy(&vma, 0, NULL));
+#endif
+}
+
+/* A VMA is revokable iff its file is, which is how 32-bit finds out. */
+static void revoke_mm_flag_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	unsigned long addr[3];
+	struct vm_area_struct *vma;
+	int i;
+
+	addr[0] = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	addr[1] = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
+	addr[2] = map_toy(test, NULL, MAP_PRIVATE | MAP_ANONYMOUS);
+	mmap_read_lock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++) {
+		vma = vma_lookup(current->mm, addr[i]);
+		KUNIT_EXPECT_NOT_NULL(test, vma);
+		if (!vma)
+			continue;
+		KUNIT_EXPECT_EQ(test, vma_is_revokable(vma), i == 0);
+		KUNIT_EXPECT_EQ(test, vma->vm_file &&
+				file_is_revokable(vma->vm_file), i == 0);
+		if (IS_ENABLED(CONFIG_64BIT))
+			KUNIT_EXPECT_EQ(test, !!(vma->vm_flags & VM_REVOKABLE),
+					i == 0);
+		if (i < 2)
+			KUNIT_EXPECT_EQ(test, vma->vm_ops == toy->vm_ops,
+					i == 1);
+	}
+	mmap_read_unlock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		unmap(test, addr[i]);
+}
+
+/* Mappings side by side become one if those of any other file would. */
+static void revoke_mm_merge_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file[2] = {
+		toy_plain_file(test, toy), toy_file_new(test, toy)
+	};
+	unsigned int vmas[2];
+	unsigned long addr;
+	int i, page;
+
+	for (i = 0; i < 2; i++) {
+		addr = map_toy(test, file[i], MAP_SHARED);
+		KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE,
+						SIZE - PAGE_SIZE), 0);
+		for (page = 1; page < NR_PAGES; page++)
+			KUNIT_EXPECT_EQ(test, addr + page * PAGE_SIZE,
+					try_map(file[i],
+						addr + page * PAGE_SIZE, page,
+						1, MAP_SHARED));
+		vmas[i] = count_vmas(addr);
+		expect_mapped(test, addr);
+		if (i) {
+			KUNIT_EXPECT_EQ(test, revoke_file(file[i]), 0);
+			expect_gone(test, addr);
+		}
+		unmap(test, addr);
+	}
+	KUNIT_EXPECT_EQ(test, vmas[0], vmas[1]);
+	if (c->shape == TOY_FAULT_PAGE)
+		KUNIT_EXPECT_EQ(test, vmas[1], 1);
+}
+
+/* G2: fault and revoke at once: nothing is left behind. */
+static void revoke_mm_race_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	int round;
+
+	for (round = 0; round < 25; round++) {
+		struct file *file = toy_file_new(test, toy);
+		unsigned long addr = map_toy(test, file, MAP_SHARED);
+		struct toy_task *user[2], *revoker;
+		int i;
+
+		for (i = 0; i < 2; i++)
+			user[i] = toy_run(test, toy, file,
+					  addr + i * PAGE_SIZE, do_touch);
+		revoker = toy_run(test, toy, file, 0, do_revoke);
+		touch_page(addr, 2);
+		for (i = 0; i < 2; i++) {
+			toy_result(test, user[i]);
+			if (user[i]->ret != -EFAULT)
+				KUNIT_ASSERT_EQ(test, user[i]->ret, 'A' + i);
+		}
+		KUNIT_ASSERT_EQ(test, toy_result(test, revoker), 0);
+		expect_gone(test, addr);
+		unmap(test, addr);
+	}
+}
+
+static struct kunit_case revoke_mm_cases[] = {
+	KUNIT_CASE_PARAM(revoke_mm_shared_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_untouched_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_private_test, private_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_elsewhere_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_split_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_others_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_window_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_busy_test),
+	KUNIT_CASE_PARAM(revoke_mm_mmap_revoked_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_mmap_busy_test),
+	KUNIT_CASE(revoke_mm_close_test),
+	KUNIT_CASE(revoke_mm_close_revoked_test),
+	KUNIT_CASE(revoke_mm_close_busy_test),
+	KUNIT_CASE(revoke_mm_close_refused_test),
+	KUNIT_CASE(revoke_mm_tables_test),
+	KUNIT_CASE(revoke_mm_tables_refused_test),
+	KUNIT_CASE(revoke_mm_presence_test),
+	KUNIT_CASE(revoke_mm_members_test),
+	KUNIT_CASE_PARAM(revoke_mm_flag_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_merge_test, toy_gen_params),
+	KUNIT_CASE_PARAM_ATTR(revoke_mm_race_test, toy_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	{}
+};
+
+static struct kunit_suite revoke_mm_suite = {
+	.name		= "revoke_mm",
+	.test_cases	= revoke_mm_cases,
+};
+
+kunit_test_suite(revoke_mm_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests of revoking mappings");
+MODULE_LICENSE("GPL");

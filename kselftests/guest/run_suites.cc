@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// run-suites: runs KUnit suites and test binaries one after the other in one guest, with a results
+// file each, and looks for leaks at the end.
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "fd.h"
+#include "files.h"
+#include "process.h"
+#include "tally.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using guest::Error;
+using guest::Fd;
+using guest::ReadFile;
+
+constexpr char kUsage[] =
+    "usage: run-suites [-h] [-r DIR] [-d SECONDS] [-k SUITE]... [-a ARG]... [BINARY]...\n"
+    "\n"
+    "Run KUnit suites, then test binaries, one after the other.\n"
+    "\n"
+    "  -k SUITE    run this KUnit suite through debugfs\n"
+    "  -a ARG      argument for every test binary\n"
+    "  -d SECONDS  kill a binary that runs longer (default 600)\n"
+    "  -r DIR      where the results go (default $GUEST_RESULTS)\n"
+    "  -h          this text\n"
+    "\n"
+    "Results: kunit-SUITE.ktap; BINARY.ktap and BINARY.log (standard error); and,\n"
+    "where the kernel has kmemleak, kmemleak.ktap.\n"
+    "Exit status: 0 if all passed, 1 otherwise, 2 wrong usage.\n";
+
+constexpr char kKunit[] = "/sys/kernel/debug/kunit/";
+constexpr char kKmemleak[] = "/sys/kernel/debug/kmemleak";
+
+// Marks the place in the console log, to which splats can then be traced.
+void Note(const std::string& text) {
+  std::printf("run-suites: %s\n", text.c_str());
+  std::fflush(stdout);
+  const Fd kmsg(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+  const std::string line = "run-suites: " + text + "\n";
+  if (kmsg.valid()) (void)!write(kmsg.get(), line.data(), line.size());
+}
+
+// For control files, which must not be replaced.
+void WriteControl(const std::string& path, const std::string& text) {
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid()) throw guest::ErrnoError("cannot open " + path);
+  guest::WriteAll(fd.get(), text, path);
+}
+
+// A results file with one result.
+std::string OneResult(bool ok, const std::string& name, const std::string& details) {
+  return std::string("KTAP version 1\n1..1\n") + (ok ? "ok 1 " : "not ok 1 ") + name + "\n" +
+         details;
+}
+
+std::string Seconds(std::chrono::steady_clock::time_point since) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f s",
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count());
+  return text;
+}
+
+bool AllPassed(const guest::Tally& tally) { return tally.failed == 0; }
+
+// KUnit leaves its results in debugfs, not where the console would mix them with other text.
+bool RunKunit(const std::string& suite, const fs::path& results) {
+  const auto begin = std::chrono::steady_clock::now();
+  Note("KUnit suite " + suite + " begins");
+  const std::string directory = kKunit + suite;
+  std::string ktap;
+  try {
+    WriteControl(directory + "/run", "1");
+    ktap = ReadFile(directory + "/results").value_or("");
+  } catch (const Error& error) {
+    ktap = OneResult(
+        false, suite,
+        "# " + std::string(error.what()) + "\n# is the suite built, and kunit.enable=1 given?\n");
+  }
+  guest::WriteFile(results / ("kunit-" + suite + ".ktap"), ktap);
+  const bool passed = AllPassed(guest::CountKtap(ktap));
+  Note("KUnit suite " + suite + (passed ? " passed in " : " FAILED in ") + Seconds(begin));
+  return passed;
+}
+
+bool RunBinary(const std::string& binary, const std::vector<std::string>& args,
+               std::chrono::seconds deadline, const fs::path& results) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string name = fs::path(binary).filename();
+  Note(name + " begins");
+  guest::ProcessSpec spec{.argv = {binary},
+                          .stdout_path = results / (name + ".ktap"),
+                          .stderr_path = results / (name + ".log"),
+                          .timeout = deadline};
+  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
+  fs::remove(spec.stdout_path);
+  fs::remove(spec.stderr_path);
+  std::string outcome;
+  bool passed = false;
+  try {
+    const guest::ProcessResult result = guest::RunProcess(spec);
+    if (result.timed_out) {
+      outcome = "killed after " + std::to_string(deadline.count()) + " s";
+    } else {
+      outcome = guest::DescribeFailure(spec, result).value_or("");
+    }
+    // 4: everything skipped, which the binary itself refuses when all are required.
+    passed = (result.exit_code == 0 || result.exit_code == 4) &&
+             AllPassed(guest::Count(ReadFile(spec.stdout_path)));
+  } catch (const Error& error) {
+    outcome = error.what();
+  }
+  Note(name + (passed ? " ended in " : " FAILED in ") + Seconds(begin) +
+       (outcome.empty() ? "" : ": " + outcome));
+  return passed;
+}
+
+// Clears what was found before; false if the kernel has no kmemleak.
+bool ForgetLeaks() {
+  if (access(kKmemleak, F_OK) < 0) return false;
+  WriteControl(kKmemleak, "clear");
+  return true;
+}
+
+// Memory freed by RCU or a work item looks lost for a while, and kmemleak itself reports nothing
+// younger than 5 s: so wait, and believe only what a second scan still finds.
+bool FindLeaks(const fs::path& results) {
+  Note("looking for leaks");
+  const timespec age = {.tv_sec = 6, .tv_nsec = 0};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &age, nullptr);
+  WriteControl(kKmemleak, "scan");
+  WriteControl(kKmemleak, "scan");
+  const std::string leaks = ReadFile(kKmemleak).value_or("");
+  guest::WriteFile(results / "kmemleak.ktap", OneResult(leaks.empty(), "kmemleak", leaks));
+  if (!leaks.empty()) Note("memory was LEAKED, see kmemleak.ktap");
+  return leaks.empty();
+}
+
+int Main(int argc, char** argv) {
+  const char* environment = std::getenv("GUEST_RESULTS");
+  fs::path results = environment == nullptr ? "" : environment;
+  std::chrono::seconds deadline{600};
+  std::vector<std::string> suites;
+  std::vector<std::string> args;
+  for (int option; (option = getopt(argc, argv, "+hr:d:k:a:")) != -1;) {
+    switch (option) {
+      case 'h':
+        std::fputs(kUsage, stdout);
+        return 0;
+      case 'r':
+        results = optarg;
+        break;
+      case 'd': {
+        int seconds = 0;
+        const char* end = optarg + std::strlen(optarg);
+        if (std::from_chars(optarg, end, seconds).ptr != end || seconds <= 0) {
+          std::fprintf(stderr, "run-suites: -d wants a number of seconds, not %s\n", optarg);
+          return 2;
+        }
+        deadline = std::chrono::seconds(seconds);
+        break;
+      }
+      case 'k':
+        suites.emplace_back(optarg);
+        break;
+      case 'a':
+        args.emplace_back(optarg);
+        break;
+      default:
+        std::fputs(kUsage, stderr);
+        return 2;
+    }
+  }
+  const std::vector<std::string> binaries(argv + optind, argv + argc);
+  if (results.empty() || (suites.empty() && binaries.empty())) {
+    std::fputs("run-suites: a results directory and something to run are needed; -h shows how\n",
+               stderr);
+    return 2;
+  }
+
+  const bool leaks = ForgetLeaks();
+  bool passed = true;
+  for (const std::string& suite : suites) passed &= RunKunit(suite, results);
+  for (const std::string& binary : binaries) passed &= RunBinary(binary, args, deadline, results);
+  if (leaks) passed &= FindLeaks(results);
+  return passed ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "run-suites: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Nothing of a driver is reachable from a stale file or its mappings: its module can be unloaded
+// while they exist, and loaded again, without either noticing.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baseline.h"
+#include "checkpoint.h"
+#include "deadline.h"
+#include "errno_matchers.h"
+#include "fd.h"
+#include "mapping.h"
+#include "proc.h"
+#include "process.h"
+#include "revokeat.h"
+#include "sigbus_probe.h"
+#include "skip.h"
+#include "test_check.h"
+#include "test_device.h"
+
+namespace revoke_test {
+namespace {
+
+constexpr const char* kModule = "test_revoke";
+
+int Load(const char* path) {
+  const FileDescriptor module = Open(path, O_RDONLY);
+  return static_cast<int>(syscall(SYS_finit_module, module.get(), "", 0));
+}
+
+int TryUnload() { return static_cast<int>(syscall(SYS_delete_module, kModule, O_NONBLOCK)); }
+
+// The last references are dropped behind the revoke, after a grace period.
+int Unload() {
+  const Deadline deadline(kDefaultWait);
+  while (true) {
+    const int result = TryUnload();
+    if (result == 0 || errno != EWOULDBLOCK || deadline.Passed()) return result;
+    sched_yield();
+  }
+}
+
+class ModuleTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    REVOKE_NEED_REVOKEAT();
+    path_ = std::getenv("TEST_REVOKE_KO");
+    REVOKE_SKIP_IF(path_ == nullptr, "TEST_REVOKE_KO does not say where test_revoke.ko is");
+    control_.emplace();
+    ASSERT_THAT(*control_, SyscallSucceeds());
+    ASSERT_THAT(control_->Reset(), SyscallSucceeds());
+  }
+
+  // The tests to come need it.
+  void TearDown() override {
+    if (unloaded_) {
+      EXPECT_THAT(Load(path_), SyscallSucceeds());
+    }
+  }
+
+  const TestControl& control() const { return *control_; }
+
+  // Whoever has it open uses the module, forked children included.
+  void CloseControl() { control_.reset(); }
+
+  void UnloadModule() {
+    CloseControl();
+    ASSERT_THAT(Unload(), SyscallSucceeds());
+    unloaded_ = true;
+  }
+
+  void LoadModule() {
+    ASSERT_THAT(Load(path_), SyscallSucceeds());
+    unloaded_ = false;
+    control_.emplace();
+    ASSERT_THAT(*control_, SyscallSucceeds());
+  }
+
+ private:
+  const char* path_ = nullptr;
+  bool unloaded_ = false;
+  std::optional<TestControl> control_;
+};
+
+REVOKE_TEST_F(ModuleTest, IsInUseBeforeTheRevoke, baseline::kEnosys) {
+  const FileDescriptor fd = Open(NodeOf(Dev::kDefault), O_RDWR);
+  ASSERT_THAT(fd, SyscallSucceeds());
+  EXPECT_THAT(TryUnload(), SyscallFailsWithErrno(EWOULDBLOCK));
+}
+
+REVOKE_TEST_F(ModuleTest, UnloadedUnderStaleFilesAndMappings, baseline::kEnosys) {
+  std::vector<FileDescriptor> files;
+  std::vector<Mapping> mappings;
+  for (const Shape& shape : AllShapes()) {
+    files.push_back(Open(NodeOf(shape.dev), O_RDWR));
+    mappings.push_back(MapShape(files.back(), shape.shape));
+    ASSERT_THAT(mappings.back(), SyscallSucceeds()) << shape.name;
+    ASSERT_THAT(Probe::Read(PageWord(mappings.back(), 0)), Survives()) << shape.name;
+  }
+  const FileDescriptor epoll = Epoll();
+  epoll_event event{};
+  event.events = EPOLLIN;
+  ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, files.front().get(), &event),
+              SyscallSucceeds());
+  Checkpoint forked;
+  Checkpoint unloaded;
+  Child child([&] {
+    CloseControl();
+    forked.Reach();
+    TEST_CHECK(unloaded.WaitFor(1));
+    for (const Mapping& mapping : mappings) {
+      TEST_CHECK(Probe::Read(PageWord(mapping, 0)).fault);
+      TEST_PCHECK(munmap(mapping.base(), mapping.size()) == 0);
+    }
+    for (const FileDescriptor& fd : files) TEST_PCHECK(close(fd.get()) == 0);
+  });
+  ASSERT_TRUE(forked.WaitFor(1));
+  for (const Dev dev : {Dev::kDefault, Dev::kPrepare}) {
+    ASSERT_THAT(control().RevokeIt(dev), SyscallSucceeds());
+  }
+  UnloadModule();
+  unloaded.Reach();
+  EXPECT_THAT(child.Wait(), Exited(0));
+
+  EXPECT_THAT(epoll_wait(epoll.get(), &event, 1, -1), SyscallSucceedsWithValue(1));
+  EXPECT_EQ(event.events, EPOLLIN | EPOLLERR | EPOLLHUP);
+  EXPECT_TRUE(ReadSmallFile("/proc/self/smaps").has_value());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    SCOPED_TRACE(AllShapes()[i].name);
+    char byte = 0;
+    const int error = RevokedErrnosOf(AllShapes()[i].dev).read;
+    EXPECT_THAT(read(files[i].get(), &byte, 1), SyscallFailsWithErrno(error));
+    EXPECT_TRUE(ReadSmallFile("/proc/self/fdinfo/" + std::to_string(files[i].get())).has_value());
+    EXPECT_THAT(Probe::Read(PageWord(mappings[i], 0)), DiesOfSigbusAt(PageWord(mappings[i], 0)));
+    // Split, moved, protected, forked: what asks a driver elsewhere.
+    EXPECT_THAT(mprotect(mappings[i].base(), PageSize(), PROT_NONE), SyscallSucceeds());
+    EXPECT_THAT(InChild([] {}), Exited(0));
+    EXPECT_THAT(mappings[i].Unmap(), SyscallSucceeds());
+    EXPECT_THAT(files[i].Close(), SyscallSucceeds());
+  }
+}
+
+REVOKE_TEST_F(ModuleTest, LoadedAgainIsNotReachedByStaleFiles, baseline::kEnosys) {
+  const FileDescriptor stale = Open(NodeOf(Dev::kDefault), O_RDWR);
+  const Mapping mapping = MapShape(stale, REVOKE_TEST_SHAPE_FAULT_PAGE);
+  ASSERT_THAT(control().RevokeIt(Dev::kDefault), SyscallSucceeds());
+  UnloadModule();
+  EXPECT_THAT(Generation(stale.get()), SyscallFailsWithErrno(ENODEV));
+  LoadModule();
+  EXPECT_THAT(Generation(stale.get()), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), DiesOfSigbusAt(PageWord(mapping, 0)));
+  const FileDescriptor fd = Open(NodeOf(Dev::kDefault), O_RDWR);
+  EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
+}
+
+// revokeat(2) alone, with the device in place, lets go of the module too.
+REVOKE_TEST_F(ModuleTest, UnloadedUnderFilesRevokedByPath, baseline::kEnosys) {
+  FileDescriptor stale = Open(NodeOf(Dev::kDefault), O_RDWR);
+  Mapping mapping = MapShape(stale, REVOKE_TEST_SHAPE_CLOSE);
+  ASSERT_THAT(mapping, SyscallSucceeds());
+  ASSERT_THAT(revoke(NodeOf(Dev::kDefault).c_str()), SyscallSucceedsWithValue(0));
+  UnloadModule();
+  EXPECT_THAT(Generation(stale.get()), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), DiesOfSigbusAt(PageWord(mapping, 0)));
+  EXPECT_THAT(mapping.Unmap(), SyscallSucceeds());
+  EXPECT_THAT(stale.Close(), SyscallSucceeds());
+}
+
+}  // namespace
+}  // namespace revoke_test

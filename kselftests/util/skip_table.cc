@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "skip_table.h"
+
+#include <cerrno>
+#include <sstream>
+
+#include "errno_matchers.h"
+#include "proc.h"
+
+namespace revoke_test {
+
+std::optional<SkipTable> SkipTable::Parse(std::string_view text, std::string_view name,
+                                          std::string* error) {
+  SkipTable table;
+  std::istringstream in{std::string(text)};
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos || line.front() == '#') continue;
+    const auto fail = [&](const std::string& what) {
+      *error = std::string(name) + ":" + std::to_string(number) + ": " + what +
+               "; write: Suite.Test<TAB>reason";
+      return std::nullopt;
+    };
+    const std::size_t tab = line.find('\t');
+    const std::string test = line.substr(0, tab);
+    const std::size_t reason =
+        tab == std::string::npos ? tab : line.find_first_not_of(" \t\r", tab);
+    if (reason == std::string::npos) return fail("entry without a reason");
+    if (test.find('.') == std::string::npos || test.find_first_of(" *?") != std::string::npos) {
+      return fail("'" + test + "' is not the full name of one test");
+    }
+    if (!table.reasons_.emplace(test, line.substr(reason)).second) {
+      return fail("'" + test + "' is listed twice");
+    }
+  }
+  return table;
+}
+
+std::optional<SkipTable> SkipTable::Load(const std::string& path, std::string* error) {
+  const std::optional<std::string> text = ReadSmallFile(path);
+  if (!text) {
+    *error = path + ": cannot be read: " + ErrnoText(errno) +
+             "; check the path of the table of allowed skips";
+    return std::nullopt;
+  }
+  return Parse(*text, path, error);
+}
+
+const std::string* SkipTable::ReasonFor(std::string_view test) const {
+  const auto entry = reasons_.find(test);
+  return entry != reasons_.end() ? &entry->second : nullptr;
+}
+
+}  // namespace revoke_test

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// tally: adds test results up; its last line is "N passed, N failed".
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+#include "files.h"
+#include "judge.h"
+#include "splat.h"
+#include "tally.h"
+
+namespace {
+
+using guest::Error;
+using guest::ReadFile;
+using guest::Tally;
+
+constexpr char kFooter[] = R"(
+Each argument is a result that is expected: LABEL=FILE, with KTAP or JUnit in
+the file. A file that is missing, empty or cut short counts as failed.
+
+Exit status: 0 if something passed and nothing failed, 1 otherwise, 2 wrong usage.)";
+
+struct Input {
+  std::string label;
+  std::string file;
+};
+
+Input Split(const std::string& argument) {
+  const size_t equals = argument.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error("an argument is LABEL=FILE, not " + argument);
+  return {argument.substr(0, equals), argument.substr(equals + 1)};
+}
+
+Tally CountConsole(const std::string& file, const splat::AllowList& allow) {
+  Tally tally;
+  for (const std::string& why : guest::JudgeConsole(ReadFile(file), allow).red) tally.Fail(why);
+  if (tally.failed == 0) tally.passed = 1;
+  return tally;
+}
+
+class Sum {
+ public:
+  void Add(const std::string& label, const Tally& tally) {
+    std::printf("%-28s %5d passed %4d failed %4d skipped\n", label.c_str(), tally.passed,
+                tally.failed, tally.skipped);
+    for (const std::string& failure : tally.failures)
+      std::printf("    FAILED %s\n", failure.c_str());
+    passed_ += tally.passed;
+    failed_ += tally.failed;
+    skipped_ += tally.skipped;
+  }
+
+  // `status` is that of the stages which made the results.
+  bool Finish(int status) {
+    if (status != 0 && failed_ == 0) {
+      failed_ = 1;
+      std::printf("    FAILED a stage, without leaving a failed result\n");
+    }
+    if (skipped_ > 0) std::printf("%d skipped, counted as neither\n", skipped_);
+    std::printf("%d passed, %d failed\n", passed_, failed_);
+    return failed_ == 0 && passed_ > 0;
+  }
+
+ private:
+  int passed_ = 0;
+  int failed_ = 0;
+  int skipped_ = 0;
+};
+
+int Main(int argc, char** argv) {
+  std::vector<std::string> inputs;
+  std::vector<std::string> consoles;
+  std::string allow_path;
+  int status = 0;
+  CLI::App app{"Add test results up."};
+  app.footer(kFooter);
+  app.add_option("--status", status,
+                 "Exit status of the stages that made the results; counted as a failure if it is "
+                 "not 0 and no other failure explains it");
+  app.add_option("--console", consoles, "LABEL=FILE: a console log that must be free of splats")
+      ->allow_extra_args(false);
+  app.add_option("--allow", allow_path, "Splats to excuse: lines of REGEX<TAB>REASON");
+  app.add_option("results", inputs, "LABEL=FILE...")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+
+  splat::AllowList allow;
+  if (!allow_path.empty()) {
+    std::string error;
+    std::optional<splat::AllowList> loaded = splat::AllowList::Load(allow_path, &error);
+    if (!loaded) throw Error(error);
+    allow = *std::move(loaded);
+  }
+  Sum sum;
+  for (const std::string& argument : inputs) {
+    const auto [label, file] = Split(argument);
+    sum.Add(label, guest::Count(ReadFile(file)));
+  }
+  for (const std::string& argument : consoles) {
+    const auto [label, file] = Split(argument);
+    sum.Add(label, CountConsole(file, allow));
+  }
+  return sum.Finish(status) ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "tally: " << error.what() << "\n";
+    return 2;
+  }
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# Fetch one package of another Debian suite with a private apt configuration:
+# the system's own sources and lists stay as they are, and root is not needed.
+# Needs common.sh.
+
+: "${cache:?common.sh is sourced first}"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The Debian archive this machine already uses.  Asked of "update" and not of
+# "indextargets", which is silent on a machine that has never updated.
+debian_archive() {
+	apt-get --print-uris update 2>/dev/null |
+		sed -nE "s#^'([^']*/debian(\.list)?/)dists/.*#\1#p" | head -n 1
+}
+
+# private_apt SUITE: sets $apt_dir and writes its configuration.
+private_apt() {
+	local archive
+	command -v apt-get >/dev/null || { note "no apt-get here"; return 1; }
+	[[ -r $keyring ]] || { note "no $keyring (package debian-archive-keyring)"; return 1; }
+	archive=$(debian_archive) || true
+	[[ -n $archive ]] || { note "apt's sources name no Debian archive (an address ending in /debian/)"; return 1; }
+	apt_dir=$cache/apt/$1
+	mkdir -p "$apt_dir"/lists/partial "$apt_dir"/cache/archives/partial "$cache/dl/.part"
+	printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$archive" "$1" >"$apt_dir/sources.list"
+	# The cache is in a home directory that apt's sandbox user cannot enter, so
+	# root downloads as root; apt checks signature and sums in either case.
+	cat >"$apt_dir/apt.conf" <<-CONF
+		Dir::Etc::sourcelist "$apt_dir/sources.list";
+		Dir::Etc::sourceparts "-";
+		Dir::State::lists "$apt_dir/lists";
+		Dir::Cache "$apt_dir/cache";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+		APT::Sandbox::User "root";
+	CONF
+}
+
+apt_versions() { # PACKAGE -> every version on offer, newest first
+	APT_CONFIG=$apt_dir/apt.conf apt-cache madison "$1" | awk -F' *[|] *' '{ print $2 }' | sort -rVu
+}
+
+# apt_fetch SUITE PACKAGE VERSION SHA256 [GLOB]: sets $deb to a verified .deb in
+# the cache.  When VERSION is no longer on offer and GLOB is given, the newest
+# version matching GLOB is taken, checked against apt's signed index, with a
+# warning.  Returns 1, having said why, when there is none.
+apt_fetch() {
+	local suite=$1 package=$2 version=$3 sum=$4 glob=${5:-} offered='' v f
+	deb=$cache/dl/${package}_${version//:/%3a}_all.deb
+	if [[ -f $deb ]]; then
+		sha256_is "$deb" "$sum" && return 0
+		warn "$deb does not have the pinned checksum; fetching it again"
+		rm -f "$deb"
+	fi
+	private_apt "$suite" || return 1
+	note "reading the package list of $suite"
+	APT_CONFIG=$apt_dir/apt.conf apt-get -q update >"$apt_dir/update.log" 2>&1 || {
+		tail -n 5 "$apt_dir/update.log" >&2
+		note "apt-get update for suite $suite failed (no network?)"
+		return 1
+	}
+	for v in $(apt_versions "$package"); do
+		if [[ $v == "$version" ]]; then offered=$v; break; fi
+		# shellcheck disable=SC2053 # a pattern is wanted
+		if [[ -z $offered && -n $glob && $v == $glob ]]; then offered=$v; fi
+	done
+	[[ -n $offered ]] || { note "suite $suite offers no $package $version${glob:+ nor any $glob}"; return 1; }
+	note "downloading $package $offered"
+	(cd "$cache/dl/.part" && APT_CONFIG=$apt_dir/apt.conf apt-get download "$package=$offered" >&2) || {
+		note "downloading $package failed; run again to resume"
+		return 1
+	}
+	f=$cache/dl/.part/${package}_${offered//:/%3a}_all.deb
+	if [[ $offered == "$version" ]]; then
+		sha256_is "$f" "$sum" || { rm -f "$f"; note "the $package $version on offer does not have the sha256 pinned in the project; not used"; return 1; }
+	else
+		warn "$package $version is gone from $suite; using $offered instead, which nobody tested this project with"
+		deb=$cache/dl/${f##*/}
+	fi
+	mv "$f" "$deb"
+}
