@@ -31,7 +31,10 @@ quietly  = bash -c '{ $(1); } >$(2) 2>&1 || { tail -n 30 $(2); echo "log: $(2)";
 ctest    = bash -o pipefail -c 'mkdir -p $(RESULTS) && rm -f $(2) && ctest --test-dir $(1) --output-junit $(2) \
 	--output-on-failure | grep -vE "^ *(Start|[0-9]+/[0-9]+ .* Passed)"'
 
-CMAKE_ARGS := -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+# $(call cmake,SOURCE,BUILD): the cache may have been filled from another checkout.
+same_source = grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)/$(1)" $(2)/CMakeCache.txt
+cmake    = fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G Ninja \
+	-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -S $(1) -B $(2) && cmake --build $(2)
 
 # A guest; the debug kernel is slower and stricter.
 GUEST   := $(BIN)/guest-run --allow $(SPLATS) --device edu --append kunit.enable=1 \
@@ -87,12 +90,10 @@ source: deps
 	@tools/stage 'kernel source and series' tools/series checkout
 
 tools: deps
-	@tools/stage 'building the guest runner' $(call quietly,cmake -G Ninja $(CMAKE_ARGS) -S tools/guest \
-		-B $(CACHE)/tools && cmake --build $(CACHE)/tools,$(CACHE)/tools.log)
+	@tools/stage 'building the guest runner' $(call quietly,$(call cmake,tools/guest,$(CACHE)/tools),$(CACHE)/tools.log)
 
 programs: deps
-	@tools/stage 'building the test programs' $(call quietly,cmake -G Ninja $(CMAKE_ARGS) -S kselftests \
-		-B $(TESTS) && cmake --build $(TESTS),$(CACHE)/kselftests.log)
+	@tools/stage 'building the test programs' $(call quietly,$(call cmake,kselftests,$(TESTS)),$(CACHE)/kselftests.log)
 
 kernel-series kernel-base: kernel-%: source
 	@tools/stage 'building the $* kernel ($(PROFILE))' tools/kernel-build $*-$(PROFILE) >/dev/null

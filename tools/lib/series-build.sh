@@ -147,7 +147,7 @@ cmd_bisect_build() {
 		[[ $n -ge $from ]] || continue
 		git -C "$tree" checkout -q --detach "$commit"
 		mapfile -t want < <(r diff -z --no-renames --diff-filter=d --name-only "$commit^" "$commit" | objects)
-		if r diff --name-only "$commit^" "$commit" | grep -E '\.h$' | grep -qv '^tools/'; then
+		if [[ -n $(r diff --name-only "$commit^" "$commit" -- '*.h' ':!tools') ]]; then
 			mapfile -t want < <(printf '%s\n' "${want[@]}" "${all[@]}" | sed '/^$/d' | sort -u |
 				while read -r o; do if [[ -e $tree/${o%.o}.c ]]; then printf '%s\n' "$o"; fi; done)
 		fi

@@ -65,14 +65,15 @@ $(head -n 40 "$tmp/diff")"
 }
 
 check_messages() {
-	local commit subject author n=0
+	local commit subject author body n=0
 	while read -r commit; do
 		n=$((n + 1))
 		subject=$(r log -1 --format=%s "$commit")
 		author=$(r log -1 --format='%an <%ae>' "$commit")
 		[[ ${#subject} -le 75 ]] || finding "patch $n: the subject has ${#subject} characters, 75 are allowed: $subject"
-		r log -1 --format=%B "$commit" | grep -qxF "Signed-off-by: $author" || finding "patch $n: no Signed-off-by of its author $author"
-		r log -1 --format=%b "$commit" | grep -qvE '^([A-Z][A-Za-z-]+-by: .*|[[:space:]]*)$' || finding "patch $n: the message has no body: $subject"
+		body=$(r log -1 --format=%b "$commit")
+		grep -qxF "Signed-off-by: $author" <<<"$body" || finding "patch $n: no Signed-off-by of its author $author"
+		grep -qvE '^([A-Z][A-Za-z-]+-by: .*|[[:space:]]*)$' <<<"$body" || finding "patch $n: the message has no body: $subject"
 	done < <(r rev-list --reverse "base..$tip")
 	subject=$(r log --format=%s "base..$tip" | sort | uniq -d)
 	[[ -z $subject ]] || finding "two patches share a subject: $subject"
