@@ -13,7 +13,7 @@ debian_archive() {
 		sed -nE "s#^'([^']*/debian(\.list)?/)dists/.*#\1#p" | head -n 1
 }
 
-# private_apt SUITE: sets $apt_dir and writes its configuration.
+# private_apt SUITE: sets $apt_dir, writes its configuration and reads the lists.
 private_apt() {
 	local archive
 	command -v apt-get >/dev/null || { note "no apt-get here"; return 1; }
@@ -22,7 +22,8 @@ private_apt() {
 	[[ -n $archive ]] || { note "apt's sources name no Debian archive (an address ending in /debian/)"; return 1; }
 	apt_dir=$cache/apt/$1
 	mkdir -p "$apt_dir"/lists/partial "$apt_dir"/cache/archives/partial "$cache/dl/.part"
-	printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$archive" "$1" >"$apt_dir/sources.list"
+	printf '%s [signed-by=%s] %s %s main\n' deb "$keyring" "$archive" "$1" deb-src "$keyring" "$archive" "$1" \
+		>"$apt_dir/sources.list"
 	# The cache is in a home directory that apt's sandbox user cannot enter, so
 	# root downloads as root; apt checks signature and sums in either case.
 	cat >"$apt_dir/apt.conf" <<-CONF
@@ -34,6 +35,12 @@ private_apt() {
 		Acquire::Retries "3";
 		APT::Sandbox::User "root";
 	CONF
+	note "reading the package lists of $1"
+	APT_CONFIG=$apt_dir/apt.conf apt-get -q update >"$apt_dir/update.log" 2>&1 || {
+		tail -n 5 "$apt_dir/update.log" >&2
+		note "apt-get update for suite $1 failed (no network?)"
+		return 1
+	}
 }
 
 apt_versions() { # PACKAGE -> every version on offer, newest first
@@ -53,12 +60,6 @@ apt_fetch() {
 		rm -f "$deb"
 	fi
 	private_apt "$suite" || return 1
-	note "reading the package list of $suite"
-	APT_CONFIG=$apt_dir/apt.conf apt-get -q update >"$apt_dir/update.log" 2>&1 || {
-		tail -n 5 "$apt_dir/update.log" >&2
-		note "apt-get update for suite $suite failed (no network?)"
-		return 1
-	}
 	for v in $(apt_versions "$package"); do
 		if [[ $v == "$version" ]]; then offered=$v; break; fi
 		# shellcheck disable=SC2053 # a pattern is wanted
@@ -78,4 +79,25 @@ apt_fetch() {
 		deb=$cache/dl/${f##*/}
 	fi
 	mv "$f" "$deb"
+}
+
+# apt_fetch_source SUITE PACKAGE VERSION SHA256: sets $tarball to the verified
+# upstream tarball of a source package in the cache.  Returns 1, having said
+# why, when there is none.
+apt_fetch_source() {
+	local suite=$1 package=$2 version=$3 sum=$4 f
+	tarball=$cache/dl/${package}_$version.source.tar
+	if sha256_is "$tarball" "$sum"; then return 0; fi
+	private_apt "$suite" || return 1
+	note "downloading the source of $package $version"
+	rm -rf "$cache/dl/.part/source"
+	mkdir -p "$cache/dl/.part/source"
+	(cd "$cache/dl/.part/source" && APT_CONFIG=$apt_dir/apt.conf apt-get -q source --download-only --tar-only "$package=$version" >&2) || {
+		note "suite $suite does not give the source of $package $version"
+		return 1
+	}
+	for f in "$cache/dl/.part/source/${package}"_*.orig.tar.*; do
+		sha256_is "$f" "$sum" || { note "$f does not have the sha256 pinned in the project; not used"; return 1; }
+		mv "$f" "$tarball"
+	done
 }

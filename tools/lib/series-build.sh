@@ -83,16 +83,16 @@ warnings_in() { # LOG SOURCE
 
 cmd_check_build() {
 	[[ $# -eq 0 ]] || usage_error 'check-build takes no options; KBUILD_OUTPUT names the O= tree'
-	local want built absent failed out new config checked
+	local want built absent failed out new config checked sparse
 	config=$(start_config)
 	out=${KBUILD_OUTPUT:-$cache/build/check}
-	command -v sparse >/dev/null || die 'sparse is missing; run tools/apt-install'
 	cmd_checkout
+	sparse_for "$work"
 	mapfile -t want < <(touched_files series | objects)
 	[[ ${#want[@]} -gt 0 ]] || { note 'the series touches no kernel object'; return; }
 	prepare "$work" "$out" "$config"
 	note "sparse and W=1 over ${#want[@]} objects (log: $out/check.log)"
-	build_objects "$work" "$out" "$out/check.log" W=1 C=2
+	build_objects "$work" "$out" "$out/check.log" W=1 C=2 "CHECK=$sparse"
 	if [[ ${#failed[@]} -gt 0 ]]; then
 		grep -E 'error:|\*\*\*' "$out/check.log" | head -n 20 >&2 || true
 		die "${#failed[@]} objects do not build: ${failed[*]}"
@@ -106,7 +106,7 @@ cmd_check_build() {
 		note "$(wc -l <"$out/check.warnings") warnings; asking the base"
 		want=("${built[@]}")
 		prepare "$cache/src-base" "$out.base" "$config"
-		build_objects "$cache/src-base" "$out.base" "$out.base/check.log" W=1 C=2
+		build_objects "$cache/src-base" "$out.base" "$out.base/check.log" W=1 C=2 "CHECK=$sparse"
 		warnings_in "$out.base/check.log" "$cache/src-base" >"$out/check.base"
 	fi
 	new=$(comm -13 "$out/check.base" "$out/check.warnings")
