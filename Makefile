@@ -59,7 +59,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng mail clean \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants mail clean \
 	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
 .NOTPARALLEL:
 
@@ -74,6 +74,8 @@ help:
 	@echo 'make kselftest    the C++ suites in the patched kernel'
 	@echo 'make baseline     the same binaries on the unpatched kernel'
 	@echo 'make vng          one suite in the patched kernel, booted by virtme-ng'
+	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
+	@echo 'make coverage     lines and branches of the facility that the tests execute'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
@@ -114,6 +116,16 @@ kselftest: tools programs kernel-series
 baseline: tools programs kernel-base
 	@$(call stage,baseline,'the same tests in the unpatched kernel',$(BINARIES) \
 		$(call image,base)) $(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
+
+# What the suites execute of the facility, and whether they notice when it is broken.
+coverage: tools programs source
+	@tools/stage 'building the kernel with gcov' tools/kernel-build series-coverage >/dev/null
+	@tools/stage 'KUnit and kselftests with gcov' $(call suites,coverage,$(subst series-normal,series-coverage,\
+		$(SERIES)),$(KUNIT:%=-k %),$(BINARIES))
+	@tools/stage 'coverage' tools/coverage $(RESULTS)/coverage
+
+mutants: tools programs source
+	@tools/mutants/run
 
 vng: tools programs kernel-series
 	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \

@@ -4,8 +4,6 @@
 // the moment of ->release, and what happens to other files of the same device.
 
 #include <fcntl.h>
-#include <liburing.h>
-#include <linux/aio_abi.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -94,7 +92,8 @@ class FilePolicy : public FileTest, public testing::WithParamInterface<Dev> {
 };
 
 INSTANTIATE_TEST_SUITE_P(, FilePolicy,
-                         testing::Values(Dev::kDefault, Dev::kOwner, Dev::kEof, Dev::kPrepare),
+                         testing::Values(Dev::kDefault, Dev::kOwner, Dev::kEof, Dev::kPrepare,
+                                         Dev::kAsync),
                          [](const testing::TestParamInfo<Dev>& info) {
                            switch (info.param) {
                              case Dev::kDefault:
@@ -105,6 +104,8 @@ INSTANTIATE_TEST_SUITE_P(, FilePolicy,
                                return "ReadEof";
                              case Dev::kPrepare:
                                return "OwnErrnos";
+                             case Dev::kAsync:
+                               return "QueuesRequests";
                              case Dev::kNever:
                                break;
                            }
@@ -420,47 +421,7 @@ REVOKE_TEST_F(FileTest, ManyReadersOfOneFileAndOfMany, baseline::kEnosys) {
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), 1U + kReaders);
 }
 
-REVOKE_TEST_F(FileTest, BlockedPollersWakeUp, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  const FileDescriptor epoll = Epoll();
-  epoll_event event{};
-  event.events = EPOLLIN;
-  ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event), SyscallSucceeds());
-  pollfd polled = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  fd_set in;
-  FD_ZERO(&in);
-  FD_SET(fd.get(), &in);
-  CallInThread poller([&] { return poll(&polled, 1, -1); });
-  CallInThread selecter([&] { return select(fd.get() + 1, &in, nullptr, nullptr, nullptr); });
-  CallInThread epoller([&] { return epoll_wait(epoll.get(), &event, 1, -1); });
-  for (CallInThread* call : {&poller, &selecter, &epoller}) {
-    ASSERT_TRUE(WaitUntilBlocked(call->tid(), {}));
-  }
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
-  EXPECT_EQ(polled.revents, POLLIN | POLLERR | POLLHUP);
-  EXPECT_THAT(selecter.Join(), SyscallSucceedsWithValue(1));
-  EXPECT_THAT(epoller.Join(), SyscallSucceedsWithValue(1));
-  EXPECT_EQ(event.events, EPOLLIN | EPOLLERR | EPOLLHUP);
-}
-
 // The device's own wake-ups reach pollers of revocable files, and of those that are left.
-REVOKE_TEST_F(FileTest, PollersOfOtherFilesNoticeNothing, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  const FileDescriptor other = OpenDevice();
-  pollfd polled = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  pollfd other_polled = {.fd = other.get(), .events = POLLIN, .revents = 0};
-  CallInThread poller([&] { return poll(&polled, 1, -1); });
-  CallInThread other_poller([&] { return poll(&other_polled, 1, -1); });
-  ASSERT_TRUE(WaitUntilBlocked(poller.tid(), {.syscall = SYS_poll}));
-  ASSERT_TRUE(WaitUntilBlocked(other_poller.tid(), {.syscall = SYS_poll}));
-  ASSERT_THAT(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
-  EXPECT_TRUE(WaitUntilBlocked(other_poller.tid(), {.syscall = SYS_poll}));
-  ASSERT_THAT(control().PutData(Dev::kDefault, 1), SyscallSucceeds());
-  EXPECT_THAT(other_poller.Join(), SyscallSucceedsWithValue(1));
-  EXPECT_EQ(other_polled.revents, POLLIN);
-}
 
 // What woke the reader up must not end the next call of that thread.
 REVOKE_TEST_F(FileTest, NextWaitIsNotInterrupted, baseline::kEnosys) {
@@ -786,152 +747,6 @@ REVOKE_TEST_F(FileTest, OPathHandleIsNoOpenOfTheDevice, baseline::kEnosys) {
   EXPECT_THAT(FdInfo(handle.get()), Not(HasSubstr("revoked:")));
   const FileDescriptor fd = Open("/proc/self/fd/" + std::to_string(handle.get()), O_RDWR);
   EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
-}
-
-// ---- io_uring and aio ----
-
-class Uring {
- public:
-  Uring() : error_(-io_uring_queue_init(8, &ring_, 0)) {}
-  Uring(const Uring&) = delete;
-  Uring& operator=(const Uring&) = delete;
-  ~Uring() {
-    if (error_ == 0) io_uring_queue_exit(&ring_);
-  }
-
-  int error() const { return error_; }
-
-  // Hands in one request, which `prepare` fills. Returns how many were taken, or -1 and errno.
-  int Submit(const std::function<void(io_uring_sqe*)>& prepare) {
-    prepare(io_uring_get_sqe(&ring_));
-    return Result(io_uring_submit(&ring_));
-  }
-
-  // Registers `fd` as fixed file 0. Returns 0, or -1 and errno.
-  int Register(int fd) { return Result(io_uring_register_files(&ring_, &fd, 1)); }
-
-  // The result of the next request to complete.
-  int Wait() {
-    io_uring_cqe* completion = nullptr;
-    int result = io_uring_wait_cqe(&ring_, &completion);
-    if (result == 0) {
-      result = completion->res;
-      io_uring_cqe_seen(&ring_, completion);
-    }
-    return Result(result);
-  }
-
- private:
-  static int Result(int result) {
-    if (result >= 0) return result;
-    errno = -result;
-    return -1;
-  }
-
-  io_uring ring_{};
-  int error_;
-};
-
-REVOKE_TEST_F(FileTest, UringReadInProgress, baseline::kEnosys) {
-  for (const unsigned int flags : {0U, unsigned{IOSQE_ASYNC}}) {
-    SCOPED_TRACE(flags != 0 ? "by a worker" : "by the submitter");
-    Uring ring;
-    ASSERT_THAT(ring, SyscallSucceeds());
-    const FileDescriptor fd = OpenDevice();
-    char byte = 0;
-    ASSERT_THAT(ring.Submit([&](io_uring_sqe* request) {
-      io_uring_prep_read(request, fd.get(), &byte, 1, 0);
-      request->flags |= flags;
-    }),
-                SyscallSucceedsWithValue(1));
-    // A file that can be polled is not read before it is ready, by a worker neither.
-    ASSERT_THAT(control().WaitEntered(Dev::kDefault, REVOKE_TEST_POLL), SyscallSucceeds());
-    ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-    EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-    ASSERT_THAT(control().Reset(), SyscallSucceeds());
-  }
-}
-
-// Data makes the file ready, so that a worker goes in, where it is stopped.
-REVOKE_TEST_F(FileTest, UringWorkerInsideTheMethod, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice();
-  ASSERT_THAT(control().PutData(Dev::kDefault, 1), SyscallSucceeds());
-  char byte = 0;
-  const ArmedPoint point(control(), Dev::kDefault, REVOKE_TEST_READ, REVOKE_TEST_ENTER,
-                         REVOKE_TEST_INTERRUPTIBLE);
-  ASSERT_THAT(ring.Submit([&](io_uring_sqe* request) {
-    io_uring_prep_read(request, fd.get(), &byte, 1, 0);
-    request->flags |= IOSQE_ASYNC;
-  }),
-              SyscallSucceedsWithValue(1));
-  ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-}
-
-REVOKE_TEST_F(FileTest, UringOnARevokedFile, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice();
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  char byte = 0;
-  ring.Submit([&](io_uring_sqe* r) { io_uring_prep_read(r, fd.get(), &byte, 1, 0); });
-  EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-  ring.Submit([&](io_uring_sqe* r) { io_uring_prep_write(r, fd.get(), &byte, 1, 0); });
-  EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-  ring.Submit([&](io_uring_sqe* r) { io_uring_prep_fsync(r, fd.get(), 0); });
-  EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-  ring.Submit([&](io_uring_sqe* r) { io_uring_prep_poll_add(r, fd.get(), POLLIN); });
-  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(POLLIN | POLLERR | POLLHUP));
-}
-
-REVOKE_TEST_F(FileTest, UringPollWakesUp, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice();
-  ring.Submit([&](io_uring_sqe* r) { io_uring_prep_poll_add(r, fd.get(), POLLIN); });
-  ASSERT_THAT(control().WaitEntered(Dev::kDefault, REVOKE_TEST_POLL), SyscallSucceeds());
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(POLLIN | POLLERR | POLLHUP));
-}
-
-REVOKE_TEST_F(FileTest, UringWithARegisteredFile, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice();
-  ASSERT_THAT(ring.Register(fd.get()), SyscallSucceeds());
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  char byte = 0;
-  ring.Submit([&](io_uring_sqe* request) {
-    io_uring_prep_read(request, 0, &byte, 1, 0);
-    request->flags |= IOSQE_FIXED_FILE;
-  });
-  EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(ENODEV));
-}
-
-REVOKE_TEST_F(FileTest, AioRead, baseline::kEnosys) {
-  aio_context_t context = 0;
-  ASSERT_THAT(syscall(SYS_io_setup, 4, &context), SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice();
-  char byte = 0;
-  iocb request{};
-  request.aio_fildes = static_cast<std::uint32_t>(fd.get());
-  request.aio_lio_opcode = IOCB_CMD_PREAD;
-  request.aio_buf = reinterpret_cast<std::uint64_t>(&byte);
-  request.aio_nbytes = 1;
-  iocb* requests = &request;
-  // The driver knows of no asynchronous requests: it is read in io_submit(2).
-  CallInThread submitter([&] { return syscall(SYS_io_submit, context, 1, &requests); });
-  ASSERT_TRUE(WaitUntilBlocked(submitter.tid(), {.syscall = SYS_io_submit}));
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(submitter.Join(), SyscallSucceedsWithValue(1));
-  io_event event{};
-  ASSERT_THAT(syscall(SYS_io_getevents, context, 1, 1, &event, nullptr),
-              SyscallSucceedsWithValue(1));
-  EXPECT_EQ(event.res, -ENODEV);
-  EXPECT_THAT(syscall(SYS_io_destroy, context), SyscallSucceeds());
 }
 
 }  // namespace

@@ -120,6 +120,8 @@ static bool use_start(struct revoke *rv, struct file_use *use,
 	use->what = what;
 	use->drain = NULL;
 	use->kicked = false;
+	use->owner = NULL;
+	use->async = NULL;
 
 	/* Any bucket of this hash will do, should we have migrated. */
 	spin_lock(&b->lock);
@@ -217,23 +219,10 @@ static void use_forget_kick(struct file_use *use)
 		set_notify_signal(current);
 }
 
-/**
- * stop_using_revokable - stop_using() for a use that is known to be one
- * @use: the record
- *
- * Context: the task that started the use, process context.
- * Return: whether a revoke has been waiting for this use.
- */
-bool stop_using_revokable(struct file_use *use)
+/* After @use has been unlinked.  Returns whether a revoke has waited for it. */
+static bool use_left(struct file_use *use)
 {
-	struct use_bucket *b = use->bucket;
-	struct revoke_drain *drain;
-
-	use_release(use);
-	spin_lock(&b->lock);
-	hlist_del(&use->node);
-	drain = use->drain;
-	spin_unlock(&b->lock);
+	struct revoke_drain *drain = use->drain;
 
 	if (likely(!drain))
 		return false;
@@ -252,7 +241,117 @@ bool stop_using_revokable(struct file_use *use)
 		queue_work(revoke_wq, &drain->work);
 	return true;
 }
+
+/**
+ * stop_using_revokable - stop_using() for a use that is known to be one
+ * @use: the record
+ *
+ * Context: the task that started the use, process context.
+ * Return: whether a revoke has been waiting for this use.
+ */
+bool stop_using_revokable(struct file_use *use)
+{
+	struct use_bucket *b = use->bucket;
+
+	if (unlikely(!b)) {
+		/* It has stepped out and not got in again. */
+		module_put(use->owner);
+		return false;
+	}
+	use_release(use);
+	spin_lock(&b->lock);
+	hlist_del(&use->node);
+	spin_unlock(&b->lock);
+	return use_left(use);
+}
 EXPORT_SYMBOL_GPL(stop_using_revokable);
+
+/**
+ * break_using - step out of the file whose method is running
+ * @file: the file
+ * @brk: on the caller's stack, for unbreak_using()
+ *
+ * For a method that has to wait for somebody who revokes its file: it removes
+ * the object itself, or takes a lock that is held by who does.  Until
+ * unbreak_using() the caller is not inside, of none of its uses of @file, and
+ * must not touch what ->release frees.  Its module stays.
+ *
+ * Context: a method of @file other than ->open and ->release, where this does
+ *	nothing, or start_using(); process context, does not sleep.
+ */
+void break_using(struct file *file, struct file_break *brk)
+{
+	struct revoke *rv = file_is_revokable(file) ? file->f_revoke : NULL;
+	struct hlist_node *next;
+	struct file_use *use;
+	int cpu;
+
+	INIT_HLIST_HEAD(&brk->uses);
+	brk->rv = rv;
+	if (!rv)
+		return;
+
+	for_each_possible_cpu(cpu) {
+		struct use_bucket *b = use_bucket_of(rv, cpu);
+
+		guard(spinlock)(&b->lock);
+		hlist_for_each_entry_safe(use, next, &b->uses, node) {
+			if (use->revoke != rv || use->task != current ||
+			    use == &rv->open_use)
+				continue;
+			/* Only while it is linked, f_op is the driver's. */
+			use->owner = file->f_op->owner;
+			__module_get(use->owner);
+			hlist_del(&use->node);
+			hlist_add_head(&use->node, &brk->uses);
+		}
+	}
+
+	/* From the last one on, the file can be released. */
+	hlist_for_each_entry(use, &brk->uses, node) {
+		use_release(use);
+		/* A request that is not queued yet, and will not be from outside */
+		if (use->async)
+			revoke_async_end(use->async);
+		use_left(use);
+		use->bucket = NULL;
+	}
+}
+EXPORT_SYMBOL_GPL(break_using);
+
+/**
+ * unbreak_using - step back in
+ * @brk: as break_using() has left it
+ *
+ * Context: the task that called break_using(); process context, does not sleep.
+ * Return: whether the file is still there.  If not, the method has to fail,
+ *	without touching what ->release frees: what it has set up, say a page
+ *	table entry, nobody will take away.
+ */
+bool unbreak_using(struct file_break *brk)
+{
+	struct revoke *rv = brk->rv;
+	struct hlist_node *next;
+	struct file_use *use;
+
+	hlist_for_each_entry_safe(use, next, &brk->uses, node) {
+		struct revoke *async = use->async;
+		struct module *owner = use->owner;
+
+		if (!use_start(rv, use, use->what, REVOKE_REVOKED)) {
+			/* Its end still has to be told from no use. */
+			use->revoke = rv;
+			use->bucket = NULL;
+			use->owner = owner;
+			return false;
+		}
+		if (async)
+			revoke_async_begin(use);
+		module_put(owner);
+	}
+	return true;
+}
+EXPORT_SYMBOL_GPL(unbreak_using);
 
 /**
  * file_revoked - has this file been taken away?
@@ -292,6 +391,9 @@ struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
 {
 	struct revokable_policy *p;
 	struct revokable *r;
+
+	if (WARN_ON_ONCE(ops->flags & REVOKABLE_ASYNC && !ops->kick))
+		return NULL;
 
 	r = kzalloc_obj(*r);
 	if (!r)
@@ -406,6 +508,7 @@ static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 	INIT_LIST_HEAD(&rv->batch);
 	INIT_WORK(&rv->drain.work, revoke_drained_work);
 	INIT_WORK(&rv->drain.zap, revoke_zap_work);
+	atomic_set(&rv->nr_async, 1);
 	init_completion(&rv->released);
 	init_waitqueue_head(&rv->poll_wq);
 	spin_lock_init(&rv->relay_lock);
@@ -595,6 +698,7 @@ static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
 	/* Pairs with the check in use_start(), through revoke_barrier(). */
 	WRITE_ONCE(rv->state, REVOKE_REVOKED);
 	rv->ticket = ++r->ticket;
+	rv->since = jiffies;
 	list_move_tail(&rv->node, &r->leaving);
 	list_add_tail(&rv->batch, &batch->revokes);
 }
@@ -667,32 +771,6 @@ static void use_kick(struct file_use *use, void *r)
 		set_notify_signal(use->task);
 }
 
-static void use_report(struct file_use *use, void *r)
-{
-	if (use->drain && use->revoke->r == r)
-		pr_warn("revoke: %s:%d does not return from %s\n",
-			use->task->comm, task_pid_nr(use->task), use->what);
-}
-
-/* While files are leaving: repeat the kicks, and once say who does not go. */
-static void revokable_watch(struct work_struct *work)
-{
-	struct revokable *r = container_of(to_delayed_work(work),
-					   struct revokable, watch);
-	bool leaving;
-
-	visit_uses(use_kick, r);
-	if (r->report && time_after(jiffies, r->report)) {
-		visit_uses(use_report, r);
-		r->report = 0;
-	}
-	scoped_guard(spinlock, &r->lock)
-		leaving = !list_empty(&r->leaving);
-	/* The reference goes with it, unless another revoke was faster. */
-	if (!leaving || !queue_delayed_work(revoke_wq, &r->watch, HZ))
-		revokable_put(r);
-}
-
 static unsigned long revoke_report_after(void)
 {
 #ifdef CONFIG_DETECT_HUNG_TASK
@@ -702,32 +780,98 @@ static unsigned long revoke_report_after(void)
 	return 120 * HZ;
 }
 
+static bool revoke_overdue(const struct revoke *rv)
+{
+	return !rv->reported &&
+	       time_after(jiffies, rv->since + revoke_report_after());
+}
+
+static void use_report(struct file_use *use, void *r)
+{
+	struct revoke *rv = use->revoke;
+
+	if ((use->drain || use->what == in_release) && rv->r == r &&
+	    revoke_overdue(rv))
+		pr_warn("revoke: %s:%d does not return from %s (%lu s)\n",
+			use->task->comm, task_pid_nr(use->task), use->what,
+			(jiffies - rv->since) / HZ);
+}
+
+/* Say, once for each file, who has not left it for too long. */
+static void revokable_report(struct revokable *r)
+{
+	struct revoke *rv;
+	int requests;
+
+	visit_uses(use_report, r);
+
+	guard(spinlock)(&r->lock);
+	list_for_each_entry(rv, &r->leaving, node) {
+		if (!revoke_overdue(rv))
+			continue;
+		requests = atomic_read(&rv->nr_async);
+		if (READ_ONCE(rv->users_left) && requests)
+			pr_warn("revoke: %d requests do not complete (%lu s)\n",
+				requests, (jiffies - rv->since) / HZ);
+		rv->reported = true;
+	}
+}
+
+/* While files are leaving: repeat the kicks, and report who does not go. */
+static void revokable_watch(struct work_struct *work)
+{
+	struct revokable *r = container_of(to_delayed_work(work),
+					   struct revokable, watch);
+	bool leaving;
+
+	visit_uses(use_kick, r);
+	revokable_report(r);
+	scoped_guard(spinlock, &r->lock)
+		leaving = !list_empty(&r->leaving);
+	/* The reference goes with it, unless another revoke was faster. */
+	if (!leaving || !queue_delayed_work(revoke_wq, &r->watch, HZ))
+		revokable_put(r);
+}
+
 static void revokable_start_watch(struct revokable *r)
 {
 	revokable_get(r);
-	r->report = (jiffies + revoke_report_after()) ?: 1;
 	if (!queue_delayed_work(revoke_wq, &r->watch, HZ))
 		revokable_put(r);
 }
 
 struct inside {
-	const struct revokable *r;	/* NULL: any */
+	const struct revokable *r;	/* what the caller would wait for: */
+	const struct revoke *rv;	/* this one; or, if NULL, all of them */
+	bool killable;
 	bool found;
 };
 
 static void test_inside(struct file_use *use, void *arg)
 {
 	struct inside *inside = arg;
+	bool own;
 
-	if (use->task == current && use->drain &&
-	    (!inside->r || use->revoke->r == inside->r))
-		inside->found = true;
+	if (use->task != current)
+		return;
+	own = inside->rv ? use->revoke == inside->rv :
+			   use->revoke->r == inside->r;
+	if (use->drain)
+		inside->found |= own || inside->killable;
+	else if (use->what == in_release)
+		inside->found |= own || (inside->killable &&
+				 wq_has_sleeper(&use->revoke->r->wait));
 }
 
-/* Is the caller inside a method of a file of @r that is being revoked? */
-static bool current_is_drained(const struct revokable *r)
+/*
+ * Two tasks may each be inside a method of the file that the other one revokes.
+ * Where giving up the waiting does no harm, whoever sees it does so.  But who
+ * removes an object is going to free it, and must wait unless it is for itself.
+ */
+static bool revoke_cannot_wait(struct revokable *r, struct revoke *rv,
+			       bool killable)
 {
-	struct inside inside = { .r = r };
+	struct inside inside = { .r = r, .rv = rv, .killable = killable };
 
 	visit_uses(test_inside, &inside);
 	return inside.found;
@@ -736,9 +880,9 @@ static bool current_is_drained(const struct revokable *r)
 /*
  * Whoever runs ->release is inside as well: for those who wait for it, for the
  * report, for lockdep, and should it come here itself.  It is not counted, and
- * not kicked, as what it does has to be done.
+ * not kicked, as what it does has to be done.  With @drain, a revoke waits.
  */
-static void release_begin(struct revoke *rv)
+static void release_begin(struct revoke *rv, struct revoke_drain *drain)
 {
 	struct file_use *use = &rv->open_use;
 
@@ -746,7 +890,7 @@ static void release_begin(struct revoke *rv)
 	use->revoke = rv;
 	use->task = current;
 	use->what = in_release;
-	use->drain = &rv->drain;
+	use->drain = drain;
 	use->kicked = false;
 	scoped_guard(spinlock, &use->bucket->lock)
 		hlist_add_head(&use->node, &use->bucket->uses);
@@ -770,7 +914,7 @@ static void revoke_detach(struct revoke *rv)
 	revoke_drop_relays(rv);
 	if (rv->opened) {
 		locks_revoke_file(file);
-		release_begin(rv);
+		release_begin(rv, &rv->drain);
 		file_release_driver(file);
 		release_end(rv);
 		rv->fops = file->f_op;
@@ -781,12 +925,101 @@ static void revoke_detach(struct revoke *rv)
 }
 
 /*
+ * The count of a request under way belongs to whoever completes it.  From the
+ * last one on the file may be gone, so the request has a reference, too.
+ */
+void revoke_async_begin(struct file_use *use)
+{
+	struct revoke *rv = use->revoke;
+
+	kref_get(&rv->ref);
+	atomic_inc(&rv->nr_async);
+	use->async = rv;
+}
+
+/* Before the end of the use, as there must be no last one before. */
+void revoke_async_returns(struct file_use *use, bool queued)
+{
+	/* Who has stepped out, and not got in again, has given it back. */
+	if (!use->async || !use->bucket) {
+		WARN_ON_ONCE(use->async && queued);
+		return;
+	}
+	if (!queued)
+		revoke_async_end(use->async);
+}
+
+void revoke_async_end(struct revoke *rv)
+{
+	/* There can be no last one before revoke_drained() says so. */
+	if (atomic_dec_and_test(&rv->nr_async))
+		queue_work(revoke_wq, &rv->drain.work);
+	kref_put(&rv->ref, revoke_free);
+}
+
+/**
+ * revoke_async_done - complete a request for which -EIOCBQUEUED was returned
+ * @iocb: the request, of any file
+ * @ret: its result; once the file has been revoked, an error becomes what the
+ *	object's policy says
+ *
+ * Calls iocb->ki_complete(), after which a revoke of the file that has waited
+ * for the request goes on.  What may be done afterwards is what may be done
+ * after ki_complete() if that was the last reference to the file: ->release is
+ * possibly running.
+ *
+ * Context: as for ki_complete(), any.
+ */
+void revoke_async_done(struct kiocb *iocb, long ret)
+{
+	struct file *file = iocb->ki_filp;
+	struct revoke *rv;
+
+	if (!file_is_revokable(file)) {
+		iocb->ki_complete(iocb, ret);
+		return;
+	}
+	rv = file->f_revoke;
+	if (ret < 0 && file_revoked(file))
+		ret = iocb->ki_flags & IOCB_WRITE ? rv->r->policy.write_error :
+						    revoked_read_result(file);
+	iocb->ki_complete(iocb, ret);
+	revoke_async_end(rv);
+}
+EXPORT_SYMBOL_GPL(revoke_async_done);
+
+struct revoke *__revoke_cmd_done(struct file *file, s32 *ret)
+{
+	struct revoke *rv = file->f_revoke;
+
+	if (*ret < 0 && file_revoked(file))
+		*ret = rv->r->policy.ioctl_error;
+	return rv;
+}
+
+/*
+ * Nobody starts a request any more, but the kick may have come before the last
+ * ones were started.  True if there are none; otherwise the last one to
+ * complete goes on.
+ */
+static bool revoke_async_drained(struct revoke *rv)
+{
+	WRITE_ONCE(rv->users_left, true);
+	if (atomic_read(&rv->nr_async) > 1 && rv->r->ops->kick)
+		rv->r->ops->kick(rv->r, rv->file);
+	return atomic_dec_and_test(&rv->nr_async);
+}
+
+/*
  * Everybody whom the last barrier had found is out.  With mappings there is a
  * second round for vm_ops->open and ->close: they were let in until now.
  */
 static void revoke_drained(struct revoke *rv)
 {
 	bool self = false;
+
+	if (!rv->users_left && !revoke_async_drained(rv))
+		return;
 
 	if (rv->state == REVOKE_REVOKED) {
 		atomic_set(&rv->drain.pending, 1);
@@ -879,6 +1112,16 @@ static void revoke_zap_batch(struct revoke_batch *batch)
 	}
 }
 
+/* As the driver would on a hangup; it has the list, the file the owner. */
+static void revoke_send_sigio(struct revoke *rv)
+{
+	struct file *file = rv->file;
+	struct fown_struct *fown = file_f_owner(file);
+
+	if (READ_ONCE(file->f_flags) & FASYNC && fown)
+		send_sigio(fown, READ_ONCE(rv->fasync_fd), POLL_HUP);
+}
+
 /*
  * Everything but the waiting.  Until its count is dropped, each entry keeps
  * its file: __fput() waits for the revoke to be complete.
@@ -893,7 +1136,10 @@ static void revoke_start(struct revokable *r, struct revoke_batch *batch)
 	revoke_zap_batch(batch);
 
 	list_for_each_entry(rv, &batch->revokes, batch) {
-		wake_up_poll(&rv->poll_wq, r->policy.poll_mask);
+		/* Exclusive waiters, too: each of them is concerned. */
+		__wake_up(&rv->poll_wq, TASK_NORMAL, 0,
+			  poll_to_key(r->policy.poll_mask));
+		revoke_send_sigio(rv);
 		if (r->ops->kick)
 			r->ops->kick(r, rv->file);
 		cond_resched();
@@ -934,23 +1180,13 @@ static bool revoke_wait_a_while(struct revokable *r, u64 ticket,
 				  HZ) > 0;
 }
 
-/*
- * Two tasks may each be inside a method of the file that the other one revokes.
- * Where giving up the waiting does no harm, whoever sees it does so.  But who
- * removes an object is going to free it, and must wait unless it is for itself.
- */
-static bool revoke_cannot_wait(struct revokable *r, bool killable)
-{
-	return current_is_drained(killable ? NULL : r);
-}
-
 static int revoke_wait(struct revokable *r, u64 ticket, struct revoke *rv,
 		       bool killable)
 {
 	while (!revoke_wait_a_while(r, ticket, rv, killable)) {
 		if (killable && fatal_signal_pending(current))
 			return -EINTR;
-		if (revoke_cannot_wait(r, killable))
+		if (revoke_cannot_wait(r, rv, killable))
 			return -EINPROGRESS;
 	}
 	return 0;
@@ -974,7 +1210,7 @@ static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
 
 	revoke_start(r, batch);
 	/* Nor does a caller who is inside, and cannot wait for itself, wait. */
-	if (batch->self || revoke_cannot_wait(r, killable))
+	if (batch->self || revoke_cannot_wait(r, rv, killable))
 		return -EINPROGRESS;
 	drain_acquire(r);
 	ret = revoke_wait(r, batch->ticket, rv, killable);
@@ -1126,13 +1362,14 @@ bool __revoke_fput_claim(struct file *file)
 		if (claimed) {
 			WRITE_ONCE(rv->state, REVOKE_CLOSED);
 			rv->ticket = ++r->ticket;
+			rv->since = jiffies;
 			list_move_tail(&rv->node, &r->leaving);
 		}
 	}
 	if (claimed) {
 		/* Before ->release: tty waits for its queues to be empty. */
 		revoke_drop_relays(rv);
-		release_begin(rv);
+		release_begin(rv, NULL);
 		return true;
 	}
 	wait_for_completion(&rv->released);

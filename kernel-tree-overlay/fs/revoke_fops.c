@@ -6,8 +6,10 @@
  * method is called as a use, see fs/revoke.c; for a file that has been revoked
  * the object's policy says what it would have returned.
  */
+#include <linux/aio.h>
 #include <linux/fs.h>
 #include <linux/fs_call.h>
+#include <linux/io_uring/cmd.h>
 #include <linux/revoke.h>
 #include <linux/sched/mm.h>
 #include <linux/splice.h>
@@ -40,7 +42,8 @@ static const struct revokable_policy *policy_of(const struct file *file)
 	return &file->f_revoke->r->policy;
 }
 
-static int read_result(const struct file *file)
+/* What read(2) of a revoked file returns */
+int revoked_read_result(const struct file *file)
 {
 	if (file->f_revoke->r->flags & REVOKABLE_READ_EOF)
 		return 0;
@@ -57,7 +60,7 @@ EXPORT_SYMBOL_GPL(revokable_llseek);
 ssize_t revokable_read(struct file *file, char __user *buf, size_t len,
 		       loff_t *pos)
 {
-	return call_as_use(file, "read", read_result(file),
+	return call_as_use(file, "read", revoked_read_result(file),
 			   read, file, buf, len, pos);
 }
 EXPORT_SYMBOL_GPL(revokable_read);
@@ -70,11 +73,7 @@ ssize_t revokable_write(struct file *file, const char __user *buf, size_t len,
 }
 EXPORT_SYMBOL_GPL(revokable_write);
 
-/*
- * A request that the method does not finish would keep using the file after
- * the use has ended.  So the method gets a synchronous one, and the caller,
- * who must be prepared for that anyway, a result instead of -EIOCBQUEUED.
- */
+/* A request that cannot be queued: the caller gets a result right away. */
 static void make_synchronous(struct kiocb *sync, const struct kiocb *iocb)
 {
 	*sync = *iocb;
@@ -85,41 +84,108 @@ static void make_synchronous(struct kiocb *sync, const struct kiocb *iocb)
 			    IOCB_WAITQ);
 }
 
-ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+static bool may_queue(const struct file *file)
 {
+	return file->f_revoke->r->flags & REVOKABLE_ASYNC;
+}
+
+/*
+ * A request that the method does not finish keeps using the file when the use
+ * has ended.  It is counted inside the use, so that there is no further one
+ * when all users have left, and before the call, as it may be complete before
+ * that returns.  From then on @iocb may be gone.
+ */
+static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
+		       ssize_t revoked)
+{
+	struct kiocb sync, *req = iocb;
 	struct file *file = iocb->ki_filp;
-	struct kiocb sync;
+	bool may_be_queued = false;
+	struct file_use use;
 	ssize_t ret;
 
-	if (is_sync_kiocb(iocb))
-		return call_as_use(file, "read", read_result(file),
-				   read_iter, iocb, iter);
+	if (!start_using_as(file, &use, write ? "write" : "read"))
+		return revoked;
 
-	make_synchronous(&sync, iocb);
-	ret = call_as_use(file, "read", read_result(file),
-			  read_iter, &sync, iter);
-	iocb->ki_pos = sync.ki_pos;
-	return ret;
+	if (!is_sync_kiocb(iocb)) {
+		may_be_queued = may_queue(file);
+		if (may_be_queued) {
+			revoke_async_begin(&use);
+		} else {
+			make_synchronous(&sync, iocb);
+			req = &sync;
+		}
+	}
+	ret = write ? file->f_op->write_iter(req, iter) :
+		      file->f_op->read_iter(req, iter);
+	if (req == &sync)
+		iocb->ki_pos = sync.ki_pos;
+	if (may_be_queued) {
+		/* A cancel function may have been set all the same. */
+		if (ret != -EIOCBQUEUED)
+			kiocb_clear_cancel_fn(iocb);
+		revoke_async_returns(&use, ret == -EIOCBQUEUED);
+	}
+
+	return stop_using_revokable(&use) && revoke_interrupted(ret) ?
+		       revoked : ret;
+}
+
+ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return call_rw(iocb, iter, false, revoked_read_result(iocb->ki_filp));
 }
 EXPORT_SYMBOL_GPL(revokable_read_iter);
 
 ssize_t revokable_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	struct file *file = iocb->ki_filp;
-	struct kiocb sync;
-	ssize_t ret;
-
-	if (is_sync_kiocb(iocb))
-		return call_as_use(file, "write", policy_of(file)->write_error,
-				   write_iter, iocb, iter);
-
-	make_synchronous(&sync, iocb);
-	ret = call_as_use(file, "write", policy_of(file)->write_error,
-			  write_iter, &sync, iter);
-	iocb->ki_pos = sync.ki_pos;
-	return ret;
+	return call_rw(iocb, iter, true,
+		       policy_of(iocb->ki_filp)->write_error);
 }
 EXPORT_SYMBOL_GPL(revokable_write_iter);
+
+/* What is still queued after a revoke is completed by ops->kick(). */
+int revokable_iopoll(struct kiocb *iocb, struct io_comp_batch *iob,
+		     unsigned int flags)
+{
+	return call_as_use(iocb->ki_filp, "iopoll", 0,
+			   iopoll, iocb, iob, flags);
+}
+
+int revokable_uring_cmd(struct file *file, struct io_uring_cmd *cmd,
+			unsigned int issue_flags)
+{
+	int revoked = policy_of(file)->ioctl_error;
+	struct file_use use;
+	int ret;
+
+	if (!may_queue(file))
+		return -EOPNOTSUPP;
+	if (!start_using_as(file, &use, "uring_cmd"))
+		return revoked;
+	/*
+	 * It has its count already, and may be complete, by this call or by
+	 * others, before the method returns.  Once the file has been revoked,
+	 * ops->kick() ends it.
+	 */
+	if (issue_flags & IO_URING_F_CANCEL) {
+		ret = file->f_op->uring_cmd(cmd, issue_flags);
+		stop_using_revokable(&use);
+		return ret;
+	}
+	revoke_async_begin(&use);
+	ret = file->f_op->uring_cmd(cmd, issue_flags);
+	revoke_async_returns(&use, ret == -EIOCBQUEUED);
+	return stop_using_revokable(&use) && revoke_interrupted(ret) ?
+		       revoked : ret;
+}
+
+int revokable_uring_cmd_iopoll(struct file *file, struct io_uring_cmd *cmd,
+			       struct io_comp_batch *iob, unsigned int flags)
+{
+	return call_as_use(file, "uring_cmd_iopoll", 0,
+			   uring_cmd_iopoll, cmd, iob, flags);
+}
 
 long revokable_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -182,6 +248,8 @@ EXPORT_SYMBOL_GPL(revokable_fsync);
 /* Switching it off succeeds: the revoke has done it. */
 int revokable_fasync(int fd, struct file *file, int on)
 {
+	if (on)
+		WRITE_ONCE(file->f_revoke->fasync_fd, fd);
 	return call_as_use(file, "fasync", on ? policy_of(file)->error : 0,
 			   fasync, fd, file, on);
 }
@@ -197,7 +265,7 @@ ssize_t revokable_splice_read(struct file *in, loff_t *ppos,
 			      struct pipe_inode_info *pipe, size_t len,
 			      unsigned int flags)
 {
-	return call_as_use(in, "splice_read", read_result(in),
+	return call_as_use(in, "splice_read", revoked_read_result(in),
 			   splice_read, in, ppos, pipe, len, flags);
 }
 EXPORT_SYMBOL_GPL(revokable_splice_read);
@@ -258,7 +326,7 @@ static loff_t revoked_llseek(struct file *file, loff_t offset, int whence)
 
 static ssize_t revoked_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	return read_result(iocb->ki_filp);
+	return revoked_read_result(iocb->ki_filp);
 }
 
 static ssize_t revoked_write_iter(struct kiocb *iocb, struct iov_iter *iter)
@@ -297,7 +365,7 @@ static ssize_t revoked_splice_read(struct file *in, loff_t *ppos,
 				   struct pipe_inode_info *pipe, size_t len,
 				   unsigned int flags)
 {
-	return read_result(in);
+	return revoked_read_result(in);
 }
 
 static ssize_t revoked_splice_write(struct pipe_inode_info *pipe,
@@ -313,6 +381,11 @@ static long revoked_fallocate(struct file *file, int mode, loff_t offset,
 	return policy_of(file)->error;
 }
 
+static int revoked_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	return policy_of(cmd->file)->ioctl_error;
+}
+
 const struct file_operations revoked_fops = {
 	.llseek		= revoked_llseek,
 	.read_iter	= revoked_read_iter,
@@ -326,4 +399,5 @@ const struct file_operations revoked_fops = {
 	.splice_read	= revoked_splice_read,
 	.splice_write	= revoked_splice_write,
 	.fallocate	= revoked_fallocate,
+	.uring_cmd	= revoked_uring_cmd,
 };

@@ -36,13 +36,20 @@ static int relay_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 {
 	struct relay *relay = container_of(wait, struct relay, wait);
 	__poll_t events = key_to_poll(key);
+	int nr_exclusive = 0;
 
 	if (events & POLLFREE) {
 		events = EPOLLHUP | EPOLLERR;
 		key = poll_to_key(events);
 		list_del_init(&wait->entry);
 	}
-	__wake_up(&relay->rv->poll_wq, mode, 0, key);
+	/*
+	 * Not told how many are to be woken: for input and output, as many as
+	 * wake_up_poll() does.  What ends the waiting is for all.
+	 */
+	if (events && !(events & (EPOLLERR | EPOLLHUP)))
+		nr_exclusive = 1;
+	__wake_up(&relay->rv->poll_wq, mode, nr_exclusive, key);
 
 	/*
 	 * Last, and only now: relay_remove() may be waiting to free the relay,

@@ -13,13 +13,16 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/aio.h>
 #include <linux/cdev.h>
+#include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io_uring/cmd.h>
 #include <linux/kfifo.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -34,6 +37,7 @@
 #include <linux/string.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "test_revoke_abi.h"
 
@@ -75,6 +79,11 @@ struct test_obj {
 	struct fasync_struct	*fasync;
 	unsigned int		files;
 
+	spinlock_t		req_lock;	/* @queued, @finished; irqs off */
+	struct list_head	queued;
+	struct list_head	finished;
+	struct work_struct	finish;
+
 	void			*mem;
 	struct page		*pages[REVOKE_TEST_PAGES];
 	struct mutex		huge_lock;	/* @huge, set once */
@@ -96,6 +105,7 @@ struct test_dev {
 	atomic64_t		entered[REVOKE_TEST_METHODS];
 	atomic64_t		finished[REVOKE_TEST_METHODS];
 	atomic64_t		kicks;
+	atomic64_t		queued;
 	atomic64_t		vmas;
 	atomic64_t		released_inside;
 	atomic64_t		after_release;
@@ -103,11 +113,24 @@ struct test_dev {
 	atomic64_t		waiters_left;
 	atomic64_t		fasync_left;
 	atomic64_t		done_early;
+	atomic64_t		queued_left;
+	atomic64_t		victim_result;
+};
+
+/* What REVOKE_TEST_DEV_ASYNC has yet to complete: one of the two pointers */
+struct test_req {
+	struct list_head	node;
+	struct file		*file;
+	struct kiocb		*iocb;
+	struct io_uring_cmd	*cmd;
+	int			result;
 };
 
 /* One open file */
 struct test_file {
 	struct test_obj		*obj;
+	struct file		*victim;
+	enum revoke_test_method	victim_method;
 	struct list_head	closed;
 	atomic_t		inside;
 	atomic_t		vmas;
@@ -117,6 +140,9 @@ struct test_file {
 static struct test_dev test_devs[REVOKE_TEST_DEVICES];
 static struct lock_class_key test_keys[REVOKE_TEST_DEVICES];
 static atomic_t test_ctl_opens = ATOMIC_INIT(0);
+static struct workqueue_struct *test_wq;
+/* As a lock of a subsystem that is held while devices are removed */
+static DEFINE_MUTEX(test_subsystem_lock);
 
 /* For points to be opened and reached, and counters to grow */
 static DECLARE_WAIT_QUEUE_HEAD(test_wait);
@@ -215,11 +241,127 @@ static void points_open_all(void)
  * Objects
  */
 
+static void obj_put(struct test_obj *obj);
+
+/*
+ * Whoever ends requests leaves their completion to a work item: aio calls its
+ * cancel function under a lock that the completion takes.
+ */
+static void reqs_end(struct test_obj *obj, const struct file *file,
+		     const struct kiocb *iocb, int result)
+{
+	struct test_req *req, *next;
+
+	guard(spinlock_irqsave)(&obj->req_lock);
+	list_for_each_entry_safe(req, next, &obj->queued, node) {
+		if ((file && req->file != file) || (iocb && req->iocb != iocb))
+			continue;
+		req->result = result;
+		list_move_tail(&req->node, &obj->finished);
+	}
+	kref_get(&obj->ref);
+	/* The caller has a reference, so this is not the last one. */
+	if (!queue_work(test_wq, &obj->finish))
+		obj_put(obj);
+}
+
+static void req_complete(struct test_obj *obj, struct test_req *req)
+{
+	struct test_file *tf = req->file->private_data;
+
+	if (atomic_read(&tf->released))
+		atomic64_inc(&obj->dev->after_release);
+	atomic64_dec(&obj->dev->queued);
+	if (req->iocb)
+		revoke_async_done(req->iocb, min(req->result, 0));
+	else
+		io_uring_cmd_done(req->cmd, req->result, IO_URING_F_UNLOCKED);
+	kfree(req);
+}
+
+static void reqs_finish(struct work_struct *work)
+{
+	struct test_obj *obj = container_of(work, struct test_obj, finish);
+	struct test_req *req, *next;
+	LIST_HEAD(finished);
+
+	scoped_guard(spinlock_irqsave, &obj->req_lock)
+		list_splice_init(&obj->finished, &finished);
+	list_for_each_entry_safe(req, next, &finished, node)
+		req_complete(obj, req);
+	test_wake();
+	obj_put(obj);
+}
+
+static int test_cancel(struct kiocb *iocb)
+{
+	struct test_file *tf = iocb->ki_filp->private_data;
+
+	if (atomic_read(&tf->released))
+		atomic64_inc(&tf->obj->dev->after_release);
+	reqs_end(tf->obj, NULL, iocb, -ECANCELED);
+	return 0;
+}
+
+static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb,
+		   struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct test_req *req;
+
+	req = kzalloc_obj(*req);
+	if (!req)
+		return -ENOMEM;
+	req->file = file;
+	req->iocb = iocb;
+	req->cmd = cmd;
+	if (iocb)
+		kiocb_set_cancel_fn(iocb, test_cancel);
+	else
+		io_uring_cmd_mark_cancelable(cmd, issue_flags);
+
+	scoped_guard(spinlock_irqsave, &obj->req_lock) {
+		list_add_tail(&req->node, &obj->queued);
+		atomic64_inc(&obj->dev->queued);
+	}
+	test_wake();
+	return -EIOCBQUEUED;
+}
+
+/* As reqs_end() for one command, whose completion is left to the caller */
+static bool req_take(struct test_obj *obj, const struct io_uring_cmd *cmd)
+{
+	struct test_req *req, *next;
+
+	guard(spinlock_irqsave)(&obj->req_lock);
+	list_for_each_entry_safe(req, next, &obj->queued, node) {
+		if (req->cmd != cmd)
+			continue;
+		list_del(&req->node);
+		kfree(req);
+		atomic64_dec(&obj->dev->queued);
+		return true;
+	}
+	return false;
+}
+
+static bool has_reqs(struct test_obj *obj, const struct file *file)
+{
+	struct test_req *req;
+
+	guard(spinlock_irqsave)(&obj->req_lock);
+	list_for_each_entry(req, &obj->queued, node) {
+		if (req->file == file)
+			return true;
+	}
+	return false;
+}
+
 static void test_kick(struct revokable *r, struct file *file)
 {
 	struct test_obj *obj = revokable_data(r);
 
 	atomic64_inc(&obj->dev->kicks);
+	reqs_end(obj, file, NULL, -ESHUTDOWN);
 	/* For REVOKE_TEST_UNTIL_REVOKED; signals do the rest. */
 	wake_up_all(&test_wait);
 }
@@ -247,6 +389,10 @@ static const struct revokable_ops test_ops[REVOKE_TEST_DEVICES] = {
 			.mmap_error	= -REVOKE_TEST_MMAP_ERRNO,
 		},
 		.flags		= REVOKABLE_CLOSE_AT_RELEASE,
+		.kick		= test_kick,
+	},
+	[REVOKE_TEST_DEV_ASYNC] = {
+		.flags		= REVOKABLE_CLOSE_AT_RELEASE | REVOKABLE_ASYNC,
 		.kick		= test_kick,
 	},
 };
@@ -292,6 +438,10 @@ static struct test_obj *obj_alloc(struct test_dev *dev)
 	init_waitqueue_head(&obj->wait);
 	spin_lock_init(&obj->lock);
 	mutex_init(&obj->huge_lock);
+	spin_lock_init(&obj->req_lock);
+	INIT_LIST_HEAD(&obj->queued);
+	INIT_LIST_HEAD(&obj->finished);
+	INIT_WORK(&obj->finish, reqs_finish);
 	INIT_KFIFO(obj->fifo);
 
 	/* Physically contiguous, but each page has a reference count. */
@@ -441,12 +591,27 @@ static void test_file_leave(struct test_file *tf,
 	atomic_dec(&tf->inside);
 }
 
+static void revoke_victim(struct test_file *tf, enum revoke_test_method method)
+{
+	struct file *victim;
+
+	if (likely(!READ_ONCE(tf->victim)) || tf->victim_method != method)
+		return;
+	victim = xchg(&tf->victim, NULL);
+	if (!victim)
+		return;
+	atomic64_set(&tf->obj->dev->victim_result, revoke_file(victim));
+	fput(victim);
+	test_wake();
+}
+
 static int call_begin(struct test_call *call, const struct file *file,
 		      enum revoke_test_method method)
 {
 	call->tf = test_file_enter(file, method);
 	call->file = file;
 	call->method = method;
+	revoke_victim(call->tf, method);
 	return point_pass(call->tf->obj->dev, file, method, REVOKE_TEST_ENTER);
 }
 
@@ -513,6 +678,9 @@ static int test_open_file(struct test_dev *dev, struct file *file)
 		return -ENOMEM;
 	tf->obj = obj_get(dev);
 	file->private_data = tf;
+	/* Otherwise io_uring waits by polling until it need not be queued. */
+	if (dev->nr == REVOKE_TEST_DEV_ASYNC)
+		file->f_mode |= FMODE_NOWAIT;
 
 	if (tf->obj->r)
 		ret = make_revokable(file, tf->obj->r);
@@ -548,6 +716,10 @@ static int test_release(struct inode *inode, struct file *file)
 	struct test_dev *dev = obj->dev;
 
 	count_entered(dev, REVOKE_TEST_RELEASE);
+	revoke_victim(tf, REVOKE_TEST_RELEASE);
+	if (tf->victim)
+		fput(tf->victim);
+	tf->victim = NULL;
 	point_pass(dev, file, REVOKE_TEST_RELEASE, REVOKE_TEST_ENTER);
 
 	if (atomic_xchg(&tf->released, 1)) {
@@ -558,6 +730,9 @@ static int test_release(struct inode *inode, struct file *file)
 	/* atomic_xchg() is a full barrier, for test_file_enter() */
 	if (atomic_read(&tf->inside))
 		atomic64_inc(&dev->released_inside);
+
+	if (has_reqs(obj, file))
+		atomic64_inc(&dev->queued_left);
 
 	/* What vm_ops->close would have done, had the mappings gone first */
 	atomic64_sub(atomic_xchg(&tf->vmas, 0), &dev->vmas);
@@ -665,27 +840,32 @@ static ssize_t fifo_write(struct test_obj *obj, struct iov_iter *from,
 	return done;
 }
 
+/* @iocb: NULL, or to be queued if it would have to wait */
 static ssize_t test_do_read(struct file *file, struct iov_iter *to,
-			    bool nonblock)
+			    bool nonblock, struct kiocb *iocb)
 {
 	struct test_call call;
 	ssize_t ret;
 
 	ret = call_begin(&call, file, REVOKE_TEST_READ);
 	if (!ret)
-		ret = fifo_read(call.tf->obj, to, nonblock);
+		ret = fifo_read(call.tf->obj, to, nonblock || iocb);
+	if (ret == -EAGAIN && iocb)
+		ret = req_add(call.tf->obj, file, iocb, NULL, 0);
 	return call_end(&call, ret);
 }
 
 static ssize_t test_do_write(struct file *file, struct iov_iter *from,
-			     bool nonblock)
+			     bool nonblock, struct kiocb *iocb)
 {
 	struct test_call call;
 	ssize_t ret;
 
 	ret = call_begin(&call, file, REVOKE_TEST_WRITE);
 	if (!ret)
-		ret = fifo_write(call.tf->obj, from, nonblock);
+		ret = fifo_write(call.tf->obj, from, nonblock || iocb);
+	if (ret == -EAGAIN && iocb)
+		ret = req_add(call.tf->obj, file, iocb, NULL, 0);
 	return call_end(&call, ret);
 }
 
@@ -695,14 +875,24 @@ static bool kiocb_nonblock(const struct kiocb *iocb)
 	       iocb->ki_filp->f_flags & O_NONBLOCK;
 }
 
+static struct kiocb *kiocb_to_queue(struct kiocb *iocb)
+{
+	struct test_file *tf = iocb->ki_filp->private_data;
+
+	return tf->obj->dev->nr == REVOKE_TEST_DEV_ASYNC &&
+	       !is_sync_kiocb(iocb) ? iocb : NULL;
+}
+
 static ssize_t test_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return test_do_read(iocb->ki_filp, to, kiocb_nonblock(iocb));
+	return test_do_read(iocb->ki_filp, to, kiocb_nonblock(iocb),
+			    kiocb_to_queue(iocb));
 }
 
 static ssize_t test_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	return test_do_write(iocb->ki_filp, from, kiocb_nonblock(iocb));
+	return test_do_write(iocb->ki_filp, from, kiocb_nonblock(iocb),
+			     kiocb_to_queue(iocb));
 }
 
 static ssize_t test_read(struct file *file, char __user *buf, size_t len,
@@ -714,7 +904,7 @@ static ssize_t test_read(struct file *file, char __user *buf, size_t len,
 	ret = import_ubuf(ITER_DEST, buf, len, &iter);
 	if (ret)
 		return ret;
-	return test_do_read(file, &iter, file->f_flags & O_NONBLOCK);
+	return test_do_read(file, &iter, file->f_flags & O_NONBLOCK, NULL);
 }
 
 static ssize_t test_write(struct file *file, const char __user *buf,
@@ -726,7 +916,7 @@ static ssize_t test_write(struct file *file, const char __user *buf,
 	ret = import_ubuf(ITER_SOURCE, (char __user *)buf, len, &iter);
 	if (ret)
 		return ret;
-	return test_do_write(file, &iter, file->f_flags & O_NONBLOCK);
+	return test_do_write(file, &iter, file->f_flags & O_NONBLOCK, NULL);
 }
 
 static ssize_t test_splice_read(struct file *in, loff_t *ppos,
@@ -818,19 +1008,49 @@ static void test_show_fdinfo(struct seq_file *m, struct file *file)
 }
 
 #ifdef CONFIG_IO_URING
+/* Completes it there and then, and still uses the file afterwards. */
+static void test_uring_cancel(struct io_uring_cmd *cmd,
+			      unsigned int issue_flags)
+{
+	struct file *file = cmd->file;
+	struct test_file *tf = file->private_data;
+	struct test_obj *obj = tf->obj;
+
+	atomic_inc(&tf->inside);
+	/* As in test_file_enter() */
+	smp_mb__after_atomic();
+	if (atomic_read(&tf->released))
+		atomic64_inc(&obj->dev->after_release);
+	if (req_take(obj, cmd))
+		io_uring_cmd_done(cmd, -ECANCELED, issue_flags);
+	point_pass(obj->dev, file, REVOKE_TEST_URING_CMD, REVOKE_TEST_LEAVE);
+	atomic_dec(&tf->inside);
+}
+
 /* Always from a worker, so that it can sleep at a point. */
 static int test_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
+	struct file *file = cmd->file;
 	struct test_call call;
 	int ret, value;
 
+	if (issue_flags & IO_URING_F_CANCEL) {
+		test_uring_cancel(cmd, issue_flags);
+		return 0;
+	}
 	if (issue_flags & IO_URING_F_NONBLOCK)
 		return -EAGAIN;
 	value = READ_ONCE(*io_uring_sqe_cmd(cmd->sqe, int));
 
-	ret = call_begin(&call, cmd->file, REVOKE_TEST_URING_CMD);
+	ret = call_begin(&call, file, REVOKE_TEST_URING_CMD);
 	if (!ret)
-		ret = value == -EIOCBQUEUED ? -EINVAL : value;
+		ret = value;
+	if (ret == -EIOCBQUEUED) {
+		ret = -EINVAL;
+		if (call.tf->obj->dev->nr == REVOKE_TEST_DEV_ASYNC)
+			ret = req_add(call.tf->obj, file, NULL, cmd,
+				      issue_flags);
+	}
 	return call_end(&call, ret);
 }
 #else
@@ -1399,21 +1619,16 @@ static long test_use_fd(int nr)
 	struct file *file;
 	long ret;
 
-	CLASS(fd, f)(nr);
+	CLASS(fd_using, f)(nr, &use);
 
-	if (fd_empty(f))
-		return -EBADF;
-	file = fd_file(f);
-
-	/* Before looking at f_op: a revoke changes that, too. */
-	if (!start_using(file, &use))
-		return -ENODEV;
+	file = fd_using_file(&f);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	/* Not before the use has begun: a revoke changes that, too. */
 	f_op = file->f_op;
 	if (f_op != &test_fops && f_op != &test_plain_fops &&
-	    f_op != &test_prepare_fops) {
-		stop_using(&use);
+	    f_op != &test_prepare_fops)
 		return -EINVAL;
-	}
 	other = test_file_enter(file, REVOKE_TEST_USE_OTHER);
 	ret = point_pass(other->obj->dev, file, REVOKE_TEST_USE_OTHER,
 			 REVOKE_TEST_ENTER);
@@ -1423,8 +1638,55 @@ static long test_use_fd(int nr)
 	if (!ret)
 		ret = other->obj->generation;
 	test_file_leave(other, REVOKE_TEST_USE_OTHER);
-	stop_using(&use);
 	return ret;
+}
+
+static long test_set_victim(struct file *file,
+			    struct revoke_test_victim __user *arg)
+{
+	struct test_file *tf = file->private_data;
+	struct revoke_test_victim victim;
+	struct file *other;
+
+	if (copy_from_user(&victim, arg, sizeof(victim)))
+		return -EFAULT;
+	if (victim.method >= REVOKE_TEST_METHODS)
+		return -EINVAL;
+	other = fget(victim.fd);
+	if (!other)
+		return -EBADF;
+	if (READ_ONCE(tf->victim)) {
+		fput(other);
+		return -EBUSY;
+	}
+	atomic64_set(&tf->obj->dev->victim_result, 1);
+	tf->victim_method = victim.method;
+	WRITE_ONCE(tf->victim, other);
+	return 0;
+}
+
+static int test_lock_killable(void)
+{
+	int ret = mutex_lock_killable(&test_subsystem_lock);
+
+	if (!ret)
+		mutex_unlock(&test_subsystem_lock);
+	return ret;
+}
+
+/* Outside, nothing is touched that goes with the file. */
+static long test_step_out(struct file *file, struct test_dev *dev, bool lock)
+{
+	struct file_break brk;
+	int ret;
+
+	break_using(file, &brk);
+	count_entered(dev, REVOKE_TEST_OUTSIDE);
+	ret = point_pass(dev, file, REVOKE_TEST_OUTSIDE, REVOKE_TEST_ENTER);
+	if (!ret && lock)
+		ret = test_lock_killable();
+	count_finished(dev, REVOKE_TEST_OUTSIDE);
+	return unbreak_using(&brk) ? ret ?: 1 : 0;
 }
 
 static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
@@ -1447,6 +1709,13 @@ static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 		return test_insert(file, obj, argp);
 	case REVOKE_TEST_USE_FD:
 		return test_use_fd(arg);
+	case REVOKE_TEST_SET_VICTIM:
+		return test_set_victim(file, argp);
+	case REVOKE_TEST_STEP_OUT:
+	case REVOKE_TEST_STEP_OUT_AND_LOCK:
+		return 0;	/* see test_ioctl() */
+	case REVOKE_TEST_LOCK:
+		return test_lock_killable();
 	default:
 		return -ENOTTY;
 	}
@@ -1455,12 +1724,21 @@ static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct test_call call;
+	struct test_dev *dev;
 	long ret;
 
 	ret = call_begin(&call, file, REVOKE_TEST_IOCTL);
+	dev = call.tf->obj->dev;
 	if (!ret)
 		ret = do_ioctl(file, call.tf->obj, cmd, arg);
-	return call_end(&call, ret);
+	ret = call_end(&call, ret);
+
+	/* From here on, nothing counts the caller as inside. */
+	if (!ret && cmd == REVOKE_TEST_STEP_OUT)
+		ret = test_step_out(file, dev, false);
+	if (!ret && cmd == REVOKE_TEST_STEP_OUT_AND_LOCK)
+		ret = test_step_out(file, dev, true);
+	return ret;
 }
 
 #define TEST_FOPS							\
@@ -1549,6 +1827,8 @@ static void counters_reset(struct test_dev *dev)
 	atomic64_set(&dev->waiters_left, 0);
 	atomic64_set(&dev->fasync_left, 0);
 	atomic64_set(&dev->done_early, 0);
+	atomic64_set(&dev->queued_left, 0);
+	atomic64_set(&dev->victim_result, 0);
 }
 
 /* The old object, if any, has been revoked completely or never will be. */
@@ -1652,6 +1932,14 @@ static long ctl_dev(struct test_dev *dev, unsigned int cmd)
 		return obj_revoke_async(obj);
 	case REVOKE_TEST_CTL_REVOKE_FILES:
 		return obj->r ? revoke_files(obj->r) : -EOPNOTSUPP;
+	case REVOKE_TEST_CTL_REVOKE_IT_LOCKED: {
+		guard(mutex)(&test_subsystem_lock);
+		return obj_revoke(obj);
+	}
+	case REVOKE_TEST_CTL_REVOKE_IT_ASYNC_LOCKED: {
+		guard(mutex)(&test_subsystem_lock);
+		return obj_revoke_async(obj);
+	}
 	default:
 		counters_reset(dev);
 		return 0;
@@ -1718,6 +2006,8 @@ static long ctl_counters(struct revoke_test_counters __user *arg)
 		c->entered[i] = atomic64_read(&dev->entered[i]);
 	}
 	c->kicks = atomic64_read(&dev->kicks);
+	c->queued = atomic64_read(&dev->queued);
+	c->victim_result = atomic64_read(&dev->victim_result);
 	c->vmas = atomic64_read(&dev->vmas);
 	c->released_inside = atomic64_read(&dev->released_inside);
 	c->after_release = atomic64_read(&dev->after_release);
@@ -1725,6 +2015,7 @@ static long ctl_counters(struct revoke_test_counters __user *arg)
 	c->waiters_left = atomic64_read(&dev->waiters_left);
 	c->fasync_left = atomic64_read(&dev->fasync_left);
 	c->done_early = atomic64_read(&dev->done_early);
+	c->queued_left = atomic64_read(&dev->queued_left);
 	return copy_to_user(arg, c, sizeof(*c)) ? -EFAULT : 0;
 }
 
@@ -1811,12 +2102,15 @@ static long ctl_data(struct revoke_test_data __user *arg)
 	if (READ_ONCE(obj->dying))
 		return -ENODEV;
 	scoped_guard(spinlock_irqsave, &obj->lock) {
+		u32 i;
+
 		if (kfifo_avail(&obj->fifo) < data.bytes)
 			return -ENOSPC;
-		while (data.bytes--)
+		for (i = 0; i < data.bytes; i++)
 			kfifo_put(&obj->fifo, 'r');
 	}
 	fifo_filled(obj);
+	reqs_end(obj, NULL, NULL, data.bytes);
 	return 0;
 }
 
@@ -1850,6 +2144,181 @@ static long ctl_peek(struct revoke_test_peek __user *arg)
 	return copy_to_user(arg, &peek, sizeof(peek)) ? -EFAULT : 0;
 }
 
+/*
+ * A reader that no signal reaches.  It can outlast the control node.
+ */
+struct test_reader {
+	struct kref		ref;
+	struct file		*file;
+	ssize_t			result;
+	struct completion	done;
+};
+
+/* A poller of the kernel: the entry is its own, and stays until it says so. */
+struct test_poller {
+	poll_table		pt;
+	wait_queue_entry_t	wait;
+	wait_queue_head_t	*head;
+	struct file		*file;
+	atomic_t		wakeups;
+	__poll_t		events;
+	unsigned int		queues;
+};
+
+struct test_ctl_file {
+	struct mutex		lock;
+	struct test_reader	*reader;
+	struct test_poller	*poller;
+};
+
+static void reader_free(struct kref *ref)
+{
+	struct test_reader *reader = container_of(ref, struct test_reader, ref);
+
+	fput(reader->file);
+	kfree(reader);
+}
+
+static int reader_run(void *data)
+{
+	struct test_reader *reader = data;
+	loff_t pos = 0;
+	u8 byte;
+
+	reader->result = kernel_read(reader->file, &byte, 1, &pos);
+	complete_all(&reader->done);
+	kref_put(&reader->ref, reader_free);
+	module_put_and_kthread_exit(0);
+}
+
+static long ctl_kthread_read(struct test_ctl_file *cf, int fd)
+{
+	struct task_struct *task;
+	struct test_reader *reader;
+
+	guard(mutex)(&cf->lock);
+	if (cf->reader) {
+		if (!completion_done(&cf->reader->done))
+			return -EBUSY;
+		kref_put(&cf->reader->ref, reader_free);
+		cf->reader = NULL;
+	}
+	reader = kzalloc_obj(*reader);
+	if (!reader)
+		return -ENOMEM;
+	reader->file = fget(fd);
+	if (!reader->file) {
+		kfree(reader);
+		return -EBADF;
+	}
+	kref_init(&reader->ref);
+	init_completion(&reader->done);
+
+	kref_get(&reader->ref);
+	__module_get(THIS_MODULE);
+	task = kthread_run(reader_run, reader, "revoke-read");
+	if (IS_ERR(task)) {
+		module_put(THIS_MODULE);
+		reader_free(&reader->ref);
+		return PTR_ERR(task);
+	}
+	cf->reader = reader;
+	return task_pid_vnr(task);
+}
+
+static long ctl_kthread_result(struct test_ctl_file *cf)
+{
+	struct test_reader *reader;
+	long ret;
+
+	scoped_guard(mutex, &cf->lock) {
+		reader = cf->reader;
+		if (!reader)
+			return -ENOENT;
+		kref_get(&reader->ref);
+	}
+	ret = wait_for_completion_killable(&reader->done) ?: reader->result;
+	kref_put(&reader->ref, reader_free);
+	return ret;
+}
+
+static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
+		       void *key)
+{
+	struct test_poller *poller = container_of(wait, struct test_poller,
+						  wait);
+
+	WRITE_ONCE(poller->events, key_to_poll(key));
+	atomic_inc(&poller->wakeups);
+	return 0;
+}
+
+static void poller_queue(struct file *file, wait_queue_head_t *head,
+			 poll_table *pt)
+{
+	struct test_poller *poller = container_of(pt, struct test_poller, pt);
+
+	if (poller->queues++)
+		return;
+	poller->head = head;
+	add_wait_queue(head, &poller->wait);
+}
+
+static long ctl_poll(struct test_ctl_file *cf, int fd)
+{
+	struct test_poller *poller;
+
+	guard(mutex)(&cf->lock);
+	if (cf->poller)
+		return -EBUSY;
+	poller = kzalloc_obj(*poller);
+	if (!poller)
+		return -ENOMEM;
+	poller->file = fget(fd);
+	if (!poller->file) {
+		kfree(poller);
+		return -EBADF;
+	}
+	init_poll_funcptr(&poller->pt, poller_queue);
+	init_waitqueue_func_entry(&poller->wait, poller_wake);
+	vfs_poll(poller->file, &poller->pt);
+	cf->poller = poller;
+	return 0;
+}
+
+static long ctl_poll_seen(struct test_ctl_file *cf,
+			  struct revoke_test_poll __user *arg)
+{
+	struct revoke_test_poll seen = {};
+	struct test_poller *poller;
+
+	guard(mutex)(&cf->lock);
+	poller = cf->poller;
+	if (!poller)
+		return -ENOENT;
+	seen.wakeups = atomic_read(&poller->wakeups);
+	seen.events = (__force u32)READ_ONCE(poller->events);
+	seen.mask = (__force u32)vfs_poll(poller->file, NULL);
+	seen.queues = poller->queues;
+	return copy_to_user(arg, &seen, sizeof(seen)) ? -EFAULT : 0;
+}
+
+static long ctl_poll_end(struct test_ctl_file *cf)
+{
+	struct test_poller *poller;
+
+	guard(mutex)(&cf->lock);
+	poller = cf->poller;
+	if (!poller)
+		return -ENOENT;
+	cf->poller = NULL;
+	if (poller->head)
+		remove_wait_queue(poller->head, &poller->wait);
+	fput(poller->file);
+	kfree(poller);
+	return 0;
+}
+
 static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -1858,6 +2327,8 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case REVOKE_TEST_CTL_REVOKE_IT:
 	case REVOKE_TEST_CTL_REVOKE_IT_ASYNC:
 	case REVOKE_TEST_CTL_REVOKE_FILES:
+	case REVOKE_TEST_CTL_REVOKE_IT_LOCKED:
+	case REVOKE_TEST_CTL_REVOKE_IT_ASYNC_LOCKED:
 	case REVOKE_TEST_CTL_RECREATE:
 	case REVOKE_TEST_CTL_RESET_COUNTERS:
 		return ctl_dev(dev_of(arg), cmd);
@@ -1879,6 +2350,16 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ctl_data(argp);
 	case REVOKE_TEST_CTL_PEEK:
 		return ctl_peek(argp);
+	case REVOKE_TEST_CTL_KTHREAD_READ:
+		return ctl_kthread_read(file->private_data, arg);
+	case REVOKE_TEST_CTL_KTHREAD_RESULT:
+		return ctl_kthread_result(file->private_data);
+	case REVOKE_TEST_CTL_POLL:
+		return ctl_poll(file->private_data, arg);
+	case REVOKE_TEST_CTL_POLL_SEEN:
+		return ctl_poll_seen(file->private_data, argp);
+	case REVOKE_TEST_CTL_POLL_END:
+		return ctl_poll_end(file->private_data);
 	default:
 		return -ENOTTY;
 	}
@@ -1886,6 +2367,13 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static int ctl_open(struct inode *inode, struct file *file)
 {
+	struct test_ctl_file *cf;
+
+	cf = kzalloc_obj(*cf);
+	if (!cf)
+		return -ENOMEM;
+	mutex_init(&cf->lock);
+	file->private_data = cf;
 	atomic_inc(&test_ctl_opens);
 	return 0;
 }
@@ -1893,8 +2381,14 @@ static int ctl_open(struct inode *inode, struct file *file)
 /* A test that has died must not leave anybody behind at a point. */
 static int ctl_release(struct inode *inode, struct file *file)
 {
+	struct test_ctl_file *cf = file->private_data;
+
 	if (atomic_dec_and_test(&test_ctl_opens))
 		points_open_all();
+	ctl_poll_end(cf);
+	if (cf->reader)
+		kref_put(&cf->reader->ref, reader_free);
+	kfree(cf);
 	return 0;
 }
 
@@ -2071,9 +2565,12 @@ static int __init test_revoke_init(void)
 {
 	int ret;
 
+	test_wq = alloc_workqueue("test_revoke", WQ_UNBOUND, 0);
+	if (!test_wq)
+		return -ENOMEM;
 	ret = add_devs();
 	if (ret)
-		return ret;
+		goto err_wq;
 	ret = add_cdevs();
 	if (ret)
 		goto err_devs;
@@ -2091,6 +2588,8 @@ err_cdevs:
 	del_cdevs();
 err_devs:
 	del_devs();
+err_wq:
+	destroy_workqueue(test_wq);
 	return ret;
 }
 module_init(test_revoke_init);
@@ -2101,6 +2600,7 @@ static void __exit test_revoke_exit(void)
 	del_nodes();
 	del_cdevs();
 	del_devs();
+	destroy_workqueue(test_wq);
 }
 module_exit(test_revoke_exit);
 

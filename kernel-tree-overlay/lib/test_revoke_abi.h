@@ -2,7 +2,7 @@
 /*
  * What lib/test_revoke.c and its tests agree on.  Usable from C and C++.
  *
- * /dev/revoke_test0 ... /dev/revoke_test4 (mode 0666) are the devices,
+ * /dev/revoke_test0 ... /dev/revoke_test5 (mode 0666) are the devices,
  * /dev/revoke_test_ctl (mode 0600) is where tests look behind the scenes.
  *
  *   0  default errnos, ->read_iter, ->write_iter, ->mmap
@@ -10,7 +10,8 @@
  *	that ->release does the work of vm_ops->close
  *   2  reads as empty once revoked; otherwise as 0
  *   3  errnos of its own (REVOKE_TEST_*_ERRNO); ->mmap_prepare; otherwise as 0
- *   4  cannot be revoked; otherwise as 0, with a char device of its own
+ *   4  what it cannot do at once for io_uring and aio, it queues; otherwise as 0
+ *   5  cannot be revoked; otherwise as 0, with a char device of its own
  *
  * All opens of one device share a wait queue, a byte fifo of
  * REVOKE_TEST_FIFO_SIZE, and some memory to map.  A device is one object until
@@ -26,12 +27,13 @@
 #define REVOKE_TEST_NAME		"revoke_test"	/* + a digit */
 #define REVOKE_TEST_CTL_NAME		"revoke_test_ctl"
 
-#define REVOKE_TEST_DEVICES		5
+#define REVOKE_TEST_DEVICES		6
 #define REVOKE_TEST_DEV_DEFAULT		0
 #define REVOKE_TEST_DEV_OWNER		1
 #define REVOKE_TEST_DEV_EOF		2
 #define REVOKE_TEST_DEV_PREPARE		3
-#define REVOKE_TEST_DEV_NEVER		4
+#define REVOKE_TEST_DEV_ASYNC		4
+#define REVOKE_TEST_DEV_NEVER		5
 
 #define REVOKE_TEST_FIFO_SIZE		4096
 
@@ -139,6 +141,7 @@ enum revoke_test_method {
 	REVOKE_TEST_VM_PFN_MKWRITE,
 	REVOKE_TEST_VM_ACCESS,		/* ptrace and /proc/PID/mem */
 	REVOKE_TEST_USE_OTHER,		/* between start_ and stop_using() */
+	REVOKE_TEST_OUTSIDE,		/* between break_ and unbreak_using() */
 
 	REVOKE_TEST_METHODS
 };
@@ -195,10 +198,18 @@ struct revoke_test_insert {
 	__u32	pad;		/* 0 */
 };
 
+struct revoke_test_victim {
+	__s32	fd;
+	__u32	method;		/* enum revoke_test_method */
+};
+
 #define REVOKE_TEST_IOC			0xe7
 
 #define REVOKE_TEST_INFO	_IOR(REVOKE_TEST_IOC, 0x00, struct revoke_test_info)
-/* Return the argument, an errno already negated, verbatim.  So does uring_cmd. */
+/*
+ * Return the argument, an errno already negated, verbatim.  So does uring_cmd
+ * with the first int of its command; device 4 queues it if that is -EIOCBQUEUED.
+ */
 #define REVOKE_TEST_RETURN	_IO(REVOKE_TEST_IOC, 0x01)
 /* revoke_file(), revoke_files(), revoke_it() on this file, from its ioctl */
 #define REVOKE_TEST_REVOKE_SELF	_IO(REVOKE_TEST_IOC, 0x02)
@@ -212,6 +223,20 @@ struct revoke_test_insert {
  * *its* device.  Returns its generation; ENODEV if it has been revoked.
  */
 #define REVOKE_TEST_USE_FD	_IO(REVOKE_TEST_IOC, 0x06)
+/*
+ * The method, the next time that it is called for this file, begins with
+ * revoke_file() on another one.  See victim_result.
+ */
+#define REVOKE_TEST_SET_VICTIM	_IOW(REVOKE_TEST_IOC, 0x07, struct revoke_test_victim)
+/*
+ * Step out of this file, pass the points OUTSIDE, step in.  Returns 1; 0 if the
+ * file has been revoked by then.
+ */
+#define REVOKE_TEST_STEP_OUT	_IO(REVOKE_TEST_IOC, 0x08)
+/* The same, but to wait, killably, for the lock of the _LOCKED commands */
+#define REVOKE_TEST_STEP_OUT_AND_LOCK	_IO(REVOKE_TEST_IOC, 0x09)
+/* That lock without stepping out.  Returns 0. */
+#define REVOKE_TEST_LOCK	_IO(REVOKE_TEST_IOC, 0x0a)
 
 /* ---- ioctls of /dev/revoke_test_ctl ---- */
 
@@ -243,6 +268,13 @@ struct revoke_test_data {
 	__u32	bytes;		/* put into the fifo, all of them 'r' */
 };
 
+struct revoke_test_poll {
+	__u32	wakeups;	/* since it began */
+	__u32	events;		/* EPOLL*, of the last wake-up */
+	__u32	mask;		/* EPOLL*, polled now */
+	__u32	queues;		/* on which the poller was put */
+};
+
 struct revoke_test_peek {
 	__u32	dev;
 	__u32	huge;		/* the memory of REVOKE_TEST_SHAPE_HUGE */
@@ -258,6 +290,8 @@ struct revoke_test_counters {
 	__u64	entered[REVOKE_TEST_METHODS];
 	__u64	finished[REVOKE_TEST_METHODS];
 	__u64	kicks;		/* calls of revokable_ops->kick() */
+	__u64	queued;		/* requests that device 4 has yet to complete */
+	__s64	victim_result;	/* of the last SET_VICTIM: 0, -errno; 1: not yet */
 	__u64	vmas;		/* of SHAPE_CLOSE: mapped and opened less closed */
 	/* Must stay 0 */
 	__u64	released_inside;	/* ->release with a method running */
@@ -266,6 +300,7 @@ struct revoke_test_counters {
 	__u64	waiters_left;		/* queue not empty after last ->release */
 	__u64	fasync_left;		/* likewise the fasync list */
 	__u64	done_early;		/* revoke done, but files still open */
+	__u64	queued_left;		/* ->release with requests queued */
 };
 
 /* The argument of these is the number of the device */
@@ -299,9 +334,35 @@ struct revoke_test_counters {
 	_IOW(REVOKE_TEST_IOC, 0x2b, struct revoke_test_wait)
 #define REVOKE_TEST_CTL_WAIT_FINISHED \
 	_IOW(REVOKE_TEST_IOC, 0x2c, struct revoke_test_wait)
-/* Data arrives: wakes readers and pollers, SIGIO.  ENODEV: dead */
+/*
+ * Data arrives: wakes readers and pollers, SIGIO.  ENODEV: dead.  Device 4
+ * completes all that it has queued, reads and writes with the result 0, commands
+ * with the number of bytes.
+ */
 #define REVOKE_TEST_CTL_DATA \
 	_IOW(REVOKE_TEST_IOC, 0x2d, struct revoke_test_data)
+/*
+ * As without _LOCKED, with a lock held that some ioctls take: an inversion
+ * unless it is ASYNC, or they step out.
+ */
+#define REVOKE_TEST_CTL_REVOKE_IT_LOCKED	_IO(REVOKE_TEST_IOC, 0x2f)
+#define REVOKE_TEST_CTL_REVOKE_IT_ASYNC_LOCKED	_IO(REVOKE_TEST_IOC, 0x30)
+/*
+ * A kernel thread reads one byte, with kernel_read(), from the descriptor given
+ * as argument; one at a time per open control node, else EBUSY.  Its result is
+ * waited for, killably, by the second: 1, 0, or an error; ENOENT: there is none.
+ */
+#define REVOKE_TEST_CTL_KTHREAD_READ		_IO(REVOKE_TEST_IOC, 0x31)
+#define REVOKE_TEST_CTL_KTHREAD_RESULT		_IO(REVOKE_TEST_IOC, 0x32)
+/*
+ * As KVM, vhost and 9p do: poll the descriptor given as argument from the
+ * kernel, with an entry of one's own on the queue, until it is given up.  One
+ * at a time per open control node, else EBUSY; ENOENT: there is none.
+ */
+#define REVOKE_TEST_CTL_POLL			_IO(REVOKE_TEST_IOC, 0x33)
+#define REVOKE_TEST_CTL_POLL_SEEN \
+	_IOR(REVOKE_TEST_IOC, 0x34, struct revoke_test_poll)
+#define REVOKE_TEST_CTL_POLL_END		_IO(REVOKE_TEST_IOC, 0x35)
 /* The driver's own view of the memory, of a dead object too until RECREATE */
 #define REVOKE_TEST_CTL_PEEK \
 	_IOWR(REVOKE_TEST_IOC, 0x2e, struct revoke_test_peek)

@@ -295,7 +295,8 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 
 	if (!vm_file || !file_is_revokable(vm_file))
 		return 0;
-	if (WARN_ON_ONCE(vm_file != file))
+	/* It is a revoke of @file that is kept out: vma_set_file() was used. */
+	if (vm_file != file)
 		return -EINVAL;
 	/* Nothing of the driver's.  No table would make it anonymous memory. */
 	if (*ops == &vma_dummy_vm_ops)

@@ -42,11 +42,13 @@ constexpr char kUsage[] =
     "  -h          this text\n"
     "\n"
     "Results: kunit-SUITE.ktap; BINARY.ktap and BINARY.log (standard error); and,\n"
-    "where the kernel has kmemleak, kmemleak.ktap.\n"
+    "where the kernel has kmemleak, kmemleak.ktap; where it has gcov, its counters,\n"
+    "gcov-DIRECTORY-FILE.gcda.\n"
     "Exit status: 0 if all passed, 1 otherwise, 2 wrong usage.\n";
 
 constexpr char kKunit[] = "/sys/kernel/debug/kunit/";
 constexpr char kKmemleak[] = "/sys/kernel/debug/kmemleak";
+constexpr char kGcov[] = "/sys/kernel/debug/gcov";
 
 // Marks the place in the console log, to which splats can then be traced.
 void Note(const std::string& text) {
@@ -152,6 +154,17 @@ bool FindLeaks(const fs::path& results) {
   return leaks.empty();
 }
 
+// What was executed, for lcov on the host: the files are where the objects were built.
+void CopyCoverage(const fs::path& results) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(kGcov)) {
+    const fs::path& path = entry.path();
+    if (path.extension() != ".gcda") continue;
+    const std::string name =
+        path.parent_path().filename().string() + "-" + path.filename().string();
+    guest::WriteFile(results / ("gcov-" + name), ReadFile(path).value_or(""));
+  }
+}
+
 int Main(int argc, char** argv) {
   const char* environment = std::getenv("GUEST_RESULTS");
   fs::path results = environment == nullptr ? "" : environment;
@@ -199,6 +212,7 @@ int Main(int argc, char** argv) {
   for (const std::string& suite : suites) passed &= RunKunit(suite, results);
   for (const std::string& binary : binaries) passed &= RunBinary(binary, args, deadline, results);
   if (leaks) passed &= FindLeaks(results);
+  if (fs::exists(kGcov)) CopyCoverage(results);
   return passed ? 0 : 1;
 }
 

@@ -17,6 +17,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/cdev.h>
 #include <linux/cred.h>
+#include <linux/debug_locks.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/filelock.h>
@@ -48,6 +49,11 @@ enum toy_cmd {
 	TOY_REVOKE_FILE,	/* returns what revoke_file() did */
 	TOY_REVOKE_IT,
 	TOY_REVOKE_OTHER,	/* once the gate is open */
+	TOY_STEP_OUT,		/* until it is: TOY_DONE, or -ESTALE */
+	TOY_STEP_OUT_LATE,	/* once it is; likewise */
+	TOY_STEP_OUT_AND_REVOKE,	/* what revoke_it() returned */
+	TOY_LOCK,		/* toy->mutex, and let it go */
+	TOY_STEP_OUT_AND_LOCK,
 };
 
 #define TOY_DONE	4711
@@ -67,6 +73,10 @@ struct toy {
 	unsigned int			released_at_done;
 	bool				gone;	/* revoke_it_async() was used */
 	struct file			*other;
+	bool				queues;	/* what it is asked to read */
+	bool				steps_out;	/* likewise */
+	struct kiocb			*queued;
+	struct mutex			*mutex;
 	spinlock_t			lock;	/* @files */
 	struct list_head		files;
 	/* what ->open does */
@@ -92,6 +102,9 @@ struct toy_file {
 	unsigned int			waiters_left;
 	bool				fasync_left;
 };
+
+#define EXPECT_POLL_EQ(test, left, right)				\
+	KUNIT_EXPECT_EQ(test, (__force u32)(left), (__force u32)(right))
 
 static bool came(struct completion *c)
 {
@@ -141,6 +154,12 @@ static long toy_pass_gate(struct toy *toy)
 	       TOY_DONE : -ETIME;
 }
 
+static void toy_pass_mutex(struct toy *toy)
+{
+	mutex_lock(toy->mutex);
+	mutex_unlock(toy->mutex);
+}
+
 static long toy_sleep(struct toy *toy, struct file *file, bool deaf)
 {
 	long ret;
@@ -153,6 +172,28 @@ static long toy_sleep(struct toy *toy, struct file *file, bool deaf)
 	if (!ret)
 		return -ETIME;
 	return ret < 0 ? ret : -ERESTARTSYS;
+}
+
+/* As what is done for a file that has gone, it does not look at it again. */
+static long toy_step_out(struct toy_file *tf, struct file *file,
+			 unsigned int cmd)
+{
+	struct toy *toy = tf->toy;
+	struct file_break brk;
+	long ret = TOY_DONE;
+
+	toy_leave(tf, 0);
+	break_using(file, &brk);
+	if (cmd == TOY_STEP_OUT)
+		ret = toy_pass_gate(toy);
+	else if (cmd == TOY_STEP_OUT_AND_REVOKE)
+		ret = revoke_it(toy->r);
+	else if (cmd == TOY_STEP_OUT_AND_LOCK)
+		toy_pass_mutex(toy);
+	if (!unbreak_using(&brk))
+		return cmd == TOY_STEP_OUT_AND_REVOKE ? ret : -ESTALE;
+	toy_enter(tf);
+	return toy_leave(tf, ret);
 }
 
 static int toy_open(struct inode *inode, struct file *file)
@@ -188,6 +229,8 @@ static int toy_release(struct inode *inode, struct file *file)
 		tf->waiters_left++;
 	spin_unlock_irq(&tf->toy->queue.lock);
 	atomic_inc(&tf->releases);
+	if (tf->toy->mutex)
+		toy_pass_mutex(tf->toy);
 	if (tf->toy->in_release)
 		tf->toy->released_with = tf->toy->in_release(tf->toy->r);
 	return 0;
@@ -223,6 +266,19 @@ static long toy_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		if (ret == TOY_DONE)
 			ret = revoke_file((struct file *)arg);
 		break;
+	case TOY_LOCK:
+		toy_pass_mutex(toy);
+		ret = TOY_DONE;
+		break;
+	case TOY_STEP_OUT_LATE:
+		ret = toy_pass_gate(toy);
+		if (ret != TOY_DONE)
+			break;
+		fallthrough;
+	case TOY_STEP_OUT:
+	case TOY_STEP_OUT_AND_REVOKE:
+	case TOY_STEP_OUT_AND_LOCK:
+		return toy_step_out(tf, file, cmd);
 	default:
 		ret = -ENOTTY;
 	}
@@ -239,6 +295,14 @@ static ssize_t toy_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	struct toy_file *tf = iocb->ki_filp->private_data;
 
 	tf->sync = is_sync_kiocb(iocb);
+	if (!tf->sync && tf->toy->steps_out) {
+		toy_enter(tf);
+		return toy_step_out(tf, iocb->ki_filp, TOY_STEP_OUT);
+	}
+	if (!tf->sync && tf->toy->queues) {
+		tf->toy->queued = iocb;
+		return -EIOCBQUEUED;
+	}
 	iocb->ki_pos += iov_iter_count(iter);
 	return iov_iter_zero(iov_iter_count(iter), iter);
 }
@@ -367,7 +431,9 @@ static void toy_exit(void *data)
 	kfree(toy);
 }
 
-static struct toy *toy_new(struct kunit *test, const struct revokable_ops *ops)
+static struct toy *__toy_new(struct kunit *test,
+			     const struct revokable_ops *ops,
+			     struct lock_class_key *key)
 {
 	struct toy *toy = kzalloc_obj(*toy);
 
@@ -383,12 +449,25 @@ static struct toy *toy_new(struct kunit *test, const struct revokable_ops *ops)
 	init_completion(&toy->done);
 	spin_lock_init(&toy->lock);
 	INIT_LIST_HEAD(&toy->files);
-	toy->r = revokable_alloc(&toy->ops, toy);
+	toy->r = __revokable_alloc(&toy->ops, toy, "revokable:toy", key);
 	if (!toy->r)
 		kfree(toy);
 	KUNIT_ASSERT_NOT_NULL(test, toy->r);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, toy_exit, toy));
 	return toy;
+}
+
+/* With a lockdep class for each place that makes one, as revokable_alloc() */
+#define toy_new_as(test, ops)						\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__toy_new(test, ops, &__key);					\
+})
+
+static struct toy *toy_new(struct kunit *test, const struct revokable_ops *ops)
+{
+	return toy_new_as(test, ops);
 }
 
 /* A kernel thread's fput() would leave it to a workqueue. */
@@ -515,10 +594,13 @@ static int toy_task_main(void *data)
 
 static int toy_user_main(void *data)
 {
+	struct sighand_struct *sighand;
+
 	/* Inherited from a kernel thread: all signals are ignored. */
-	spin_lock_irq(&current->sighand->siglock);
+	sighand = rcu_dereference_protected(current->sighand, true);
+	spin_lock_irq(&sighand->siglock);
 	flush_signal_handlers(current, 1);
-	spin_unlock_irq(&current->sighand->siglock);
+	spin_unlock_irq(&sighand->siglock);
 	toy_task_main(data);
 	do_exit(0);
 }
@@ -1703,7 +1785,7 @@ static void expect_policy(struct kunit *test, struct file *file,
 	KUNIT_EXPECT_EQ(test, file_call_fadvise(file, 0, 4, 0), p->error);
 	KUNIT_EXPECT_EQ(test, file_call_check_flags(file, 0), p->error);
 	KUNIT_EXPECT_EQ(test, file_call_fasync(-1, file, 1), p->error);
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), p->poll_mask);
+	EXPECT_POLL_EQ(test, vfs_poll(file, NULL), p->poll_mask);
 	KUNIT_EXPECT_EQ(test, revoked_error(file), p->error);
 	KUNIT_EXPECT_EQ(test, revoked_mmap_error(file), p->mmap_error);
 	/* What has been taken away can be given up. */
@@ -1726,7 +1808,7 @@ static void revoke_policy_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kernel_write(file, buf, 4, &pos), 4);
 	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 0, SEEK_CUR), TOY_DONE);
 	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), 0);
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), EPOLLPRI);
+	EXPECT_POLL_EQ(test, vfs_poll(file, NULL), EPOLLPRI);
 	KUNIT_EXPECT_EQ(test, revoked_error(file), 0);
 
 	user = toy_block(test, toy, file);
@@ -1775,15 +1857,18 @@ static void revoke_fops_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file->f_op->unlocked_ioctl(file, 0, 0), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->compat_ioctl(file, 0, 0), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->mmap(file, NULL), -ENODEV);
-	KUNIT_EXPECT_EQ(test, file->f_op->poll(file, NULL), DEFAULT_MASK);
+	EXPECT_POLL_EQ(test, file->f_op->poll(file, NULL), DEFAULT_MASK);
 	KUNIT_EXPECT_EQ(test, file->f_op->llseek(file, 0, 0), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->fsync(file, 0, 0, 0), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 1), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 0), 0);
 }
 
+static long toy_completed;
+
 static void toy_complete(struct kiocb *iocb, long ret)
 {
+	toy_completed = ret;
 }
 
 /* G1: no request is left behind: methods get synchronous ones only. */
@@ -1805,6 +1890,383 @@ static void revoke_async_request_test(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, iocb.ki_complete, &toy_complete);
 	KUNIT_EXPECT_EQ(test, iocb.ki_pos, sizeof(buf));
 }
+
+static const struct revokable_ops async_ops = {
+	.policy = {
+		.read_error = -EIO,
+		.write_error = -EPIPE,
+	},
+	.flags = REVOKABLE_ASYNC,
+};
+
+/* A request, and the memory that it is about */
+struct toy_request {
+	struct kiocb	iocb;
+	struct iov_iter	iter;
+	struct kvec	kvec;
+	char		buf[4];
+};
+
+static ssize_t toy_request(struct toy_request *rq, struct file *file)
+{
+	rq->kvec.iov_base = rq->buf;
+	rq->kvec.iov_len = sizeof(rq->buf);
+	init_sync_kiocb(&rq->iocb, file);
+	rq->iocb.ki_complete = toy_complete;
+	iov_iter_kvec(&rq->iter, ITER_DEST, &rq->kvec, 1, sizeof(rq->buf));
+	toy_completed = 0;
+	return file_call_read_iter(&rq->iocb, &rq->iter);
+}
+
+/* G1: a request that the method has left behind is waited for. */
+static void revoke_async_queued_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct revoke *rv = file->f_revoke;
+	struct toy_request rq;
+	struct toy_task *revoker;
+
+	toy->queues = true;
+	KUNIT_ASSERT_EQ(test, toy_request(&rq, file), -EIOCBQUEUED);
+	KUNIT_EXPECT_PTR_EQ(test, toy->queued, &rq.iocb);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rv->nr_async), 2);
+
+	/* The kick is for those inside, the second for what they have left. */
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, file, 0);
+
+	revoke_async_done(&rq.iocb, -ECONNRESET);
+	KUNIT_EXPECT_EQ(test, toy_completed, -EIO);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+	/* There is no request any more to queue one for. */
+	KUNIT_EXPECT_EQ(test, toy_request(&rq, file), -EIO);
+}
+
+/* What has been done has been done; and each direction has its error. */
+static void revoke_async_result_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_request rq[3];
+	struct toy_task *revoker;
+	int i;
+
+	toy->queues = true;
+	for (i = 0; i < ARRAY_SIZE(rq); i++)
+		KUNIT_ASSERT_EQ(test, toy_request(&rq[i], file), -EIOCBQUEUED);
+	rq[2].iocb.ki_flags |= IOCB_WRITE;
+	/* Not yet revoked: as the driver says. */
+	revoke_async_done(&rq[0].iocb, -ECONNRESET);
+	KUNIT_EXPECT_EQ(test, toy_completed, -ECONNRESET);
+
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	revoke_async_done(&rq[1].iocb, 4);
+	KUNIT_EXPECT_EQ(test, toy_completed, 4);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	revoke_async_done(&rq[2].iocb, -ECONNRESET);
+	KUNIT_EXPECT_EQ(test, toy_completed, -EPIPE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+}
+
+/* One that is not queued after all does not stay counted. */
+static void revoke_async_at_once_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_request rq;
+
+	KUNIT_EXPECT_EQ(test, toy_request(&rq, file), sizeof(rq.buf));
+	KUNIT_EXPECT_FALSE(test, toy_file(file)->sync);
+	KUNIT_EXPECT_EQ(test, atomic_read(&file->f_revoke->nr_async), 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+}
+
+/*
+ * Stepping out
+ */
+
+/* A revoke does not wait for a task that is out, which cannot get in again. */
+static void revoke_step_out_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+
+	user->cmd = TOY_STEP_OUT;
+	toy_task_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_FALSE(test, completion_done(&user->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ESTALE);
+}
+
+/* When it is in again, it is waited for as ever. */
+static void revoke_step_in_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_STEP_OUT, 0), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+}
+
+/* Stepping out is leaving for a revoke that waits already. */
+static void revoke_step_out_drained_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+	struct toy_task *revoker;
+
+	user->cmd = TOY_STEP_OUT_LATE;
+	toy_task_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ESTALE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+}
+
+/* Who is out can remove the object itself, and wait for that. */
+static void revoke_step_out_self_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_STEP_OUT_AND_REVOKE, 0),
+			0);
+	expect_released(test, file, 1);
+}
+
+static long do_nested_step_out(struct toy_task *t)
+{
+	struct file_use use;
+	long ret;
+
+	if (!start_using(t->file, &use))
+		return -ENODEV;
+	ret = file_call_ioctl(t->file, TOY_STEP_OUT, 0);
+	stop_using(&use);
+	return ret;
+}
+
+/* Out is out of all uses of the file: ->splice_read calls ->read_iter. */
+static void revoke_step_out_nested_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user;
+
+	user = toy_task_run(test, toy_task_new(test, toy, file,
+					       do_nested_step_out));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_FALSE(test, completion_done(&user->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ESTALE);
+}
+
+static long do_request(struct toy_task *t)
+{
+	struct toy_request rq;
+
+	return toy_request(&rq, t->file);
+}
+
+/* ... and out of the request that the method has not queued yet. */
+static void revoke_step_out_async_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user;
+
+	toy->steps_out = true;
+	user = toy_task_run(test, toy_task_new(test, toy, file, do_request));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, atomic_read(&file->f_revoke->nr_async), 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_FALSE(test, completion_done(&user->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ESTALE);
+}
+
+/*
+ * Lockdep: what can deadlock is reported when both halves have been seen, though
+ * they have not met; what cannot is not.
+ *
+ * A report switches lockdep off, and locks that others hold meanwhile would be
+ * taken for held when it is switched on again: so not where there are others.
+ */
+
+#if defined(CONFIG_PROVE_LOCKING) && !defined(CONFIG_SMP)
+#define TEST_LOCKDEP
+
+/* Does fn() make lockdep complain? */
+static long lockdep_complains(struct toy_task *t)
+{
+	void (*fn)(struct toy *toy, struct file *file) = (void *)t->arg;
+	bool complained;
+
+	if (!debug_locks)
+		return -EAGAIN;
+	debug_locks_silent = 1;
+	fn(t->toy, t->file);
+	complained = !debug_locks;
+	/* It has gone off, and has not seen what this task held let go. */
+	if (complained) {
+		lockdep_init_task(current);
+		debug_locks = 1;
+	}
+	debug_locks_silent = 0;
+	return complained;
+}
+
+static void expect_lockdep(struct kunit *test, struct toy *toy,
+			   void (*fn)(struct toy *toy, struct file *file),
+			   bool complains)
+{
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *t = toy_task_new(test, toy, file, lockdep_complains);
+
+	t->arg = (unsigned long)fn;
+	toy_task_run(test, t);
+	KUNIT_EXPECT_EQ_MSG(test, toy_result(test, t), complains, "%ps", fn);
+}
+
+/* An object and a lock of their own, which no other test has nested */
+#define toy_with_lock(test)						\
+({									\
+	static DEFINE_MUTEX(__mutex);					\
+	struct toy *__toy = toy_new_as(test, NULL);			\
+									\
+	__toy->mutex = &__mutex;					\
+	__toy;								\
+})
+
+static void lock_inside(struct toy *toy, struct file *file)
+{
+	file_call_ioctl(file, TOY_LOCK, 0);
+}
+
+static void lock_outside(struct toy *toy, struct file *file)
+{
+	file_call_ioctl(file, TOY_STEP_OUT_AND_LOCK, 0);
+}
+
+static void revoke_locked(struct toy *toy, struct file *file)
+{
+	struct mutex *mutex = toy->mutex;
+
+	guard(mutex)(mutex);
+	/* ->release would take it, too. */
+	toy->mutex = NULL;
+	if (revoke_file(file))
+		pr_info("this is not inside of anything\n");
+}
+
+static void revoke_async_locked(struct toy *toy, struct file *file)
+{
+	guard(mutex)(toy->mutex);
+	toy->gone = true;
+	revoke_it_async(toy->r, toy_done);
+}
+
+static void lock_in_release(struct toy *toy, struct file *file)
+{
+	struct toy_file *tf = toy_file_alloc(toy);
+	struct file *other;
+
+	if (!tf)
+		return;
+	other = anon_inode_getfile("[toy]", &toy_fops, tf, O_RDWR);
+	if (IS_ERR(other))
+		return;
+	tf->opened = true;
+	if (!make_revokable_anon(other, toy->r))
+		__fput_sync(other);
+}
+
+/* The remover holds a lock that a method takes. */
+static void revoke_lockdep_method_test(struct kunit *test)
+{
+	struct toy *toy = toy_with_lock(test);
+
+	expect_lockdep(test, toy, lock_inside, false);
+	expect_lockdep(test, toy, revoke_locked, true);
+}
+
+/* ... or ->release */
+static void revoke_lockdep_release_test(struct kunit *test)
+{
+	struct toy *toy = toy_with_lock(test);
+
+	expect_lockdep(test, toy, lock_in_release, false);
+	expect_lockdep(test, toy, revoke_locked, true);
+}
+
+/* Who steps out first does no harm ... */
+static void revoke_lockdep_step_out_test(struct kunit *test)
+{
+	struct toy *toy = toy_with_lock(test);
+
+	expect_lockdep(test, toy, lock_outside, false);
+	expect_lockdep(test, toy, revoke_locked, false);
+}
+
+/* ... nor does a revoke that does not wait. */
+static void revoke_lockdep_async_test(struct kunit *test)
+{
+	struct toy *toy = toy_with_lock(test);
+
+	expect_lockdep(test, toy, lock_inside, false);
+	expect_lockdep(test, toy, revoke_async_locked, false);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+}
+
+static void revoke_inside(struct toy *toy, struct file *file)
+{
+	struct file_use use;
+
+	if (!start_using(toy->other, &use))
+		return;
+	if (revoke_file(file))
+		pr_info("there is nobody inside of this one\n");
+	stop_using(&use);
+}
+
+/* From a method of one driver, files of another one can be revoked. */
+static void revoke_lockdep_nested_test(struct kunit *test)
+{
+	struct toy *outer = toy_new_as(test, NULL);
+	struct toy *toy = toy_new_as(test, NULL);
+
+	toy->other = toy_file_new(test, outer);
+	expect_lockdep(test, toy, revoke_inside, false);
+}
+
+/* Of the same driver, somebody else may be doing the same the other way. */
+static void revoke_lockdep_mutual_test(struct kunit *test)
+{
+	struct toy *toy = toy_new_as(test, NULL);
+
+	toy->other = toy_file_new(test, toy);
+	expect_lockdep(test, toy, revoke_inside, true);
+}
+#endif /* TEST_LOCKDEP */
 
 /*
  * Polling
@@ -1854,7 +2316,7 @@ static struct poller *poller_new(struct kunit *test, struct file *file)
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	init_poll_funcptr(&p->pt, poller_queue);
 	init_waitqueue_func_entry(&p->wait, poller_wake);
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, &p->pt), EPOLLPRI);
+	EXPECT_POLL_EQ(test, vfs_poll(file, &p->pt), EPOLLPRI);
 	KUNIT_ASSERT_EQ(test, p->queues, 1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, poller_leave,
 							   p));
@@ -1885,12 +2347,12 @@ static void revoke_poll_relay_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
 	wake_up_poll(&toy->queue, EPOLLRDBAND);
 	KUNIT_EXPECT_EQ(test, p->woken, 1);
-	KUNIT_EXPECT_EQ(test, p->events, EPOLLRDBAND);
+	EXPECT_POLL_EQ(test, p->events, EPOLLRDBAND);
 	wake_up_interruptible_poll(&toy->queue, EPOLLIN);
 	KUNIT_EXPECT_EQ(test, p->woken, 2);
 
 	/* One relay per queue, however often and by whomever it is polled. */
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, &again), EPOLLPRI);
+	EXPECT_POLL_EQ(test, vfs_poll(file, &again), EPOLLPRI);
 	poller_new(test, file);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
 	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
@@ -1898,7 +2360,7 @@ static void revoke_poll_relay_test(struct kunit *test)
 	/* Revoked: they are told, and stay on what is not the driver's. */
 	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
 	KUNIT_EXPECT_EQ(test, p->woken, 3);
-	KUNIT_EXPECT_EQ(test, p->events, DEFAULT_MASK);
+	EXPECT_POLL_EQ(test, p->events, DEFAULT_MASK);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
 	KUNIT_EXPECT_EQ(test, toy_file(file)->waiters_left, 0);
 	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
@@ -1915,9 +2377,9 @@ static void revoke_poll_late_test(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
 	kunit_release_action(test, poller_leave, p);
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, &p->pt), DEFAULT_MASK);
+	EXPECT_POLL_EQ(test, vfs_poll(file, &p->pt), DEFAULT_MASK);
 	/* Level-triggered for ever */
-	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), DEFAULT_MASK);
+	EXPECT_POLL_EQ(test, vfs_poll(file, NULL), DEFAULT_MASK);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
 	KUNIT_EXPECT_PTR_EQ(test, p->head, &file->f_revoke->poll_wq);
 	poller_leave(p);
@@ -1939,7 +2401,7 @@ static void revoke_poll_shared_test(struct kunit *test)
 	wake_up_poll(&toy->queue, EPOLLIN);
 	KUNIT_EXPECT_EQ(test, p->woken, 1);
 	KUNIT_EXPECT_EQ(test, o->woken, 1);
-	KUNIT_EXPECT_EQ(test, o->events, EPOLLIN);
+	EXPECT_POLL_EQ(test, o->events, EPOLLIN);
 }
 
 /* A close drops the relays before ->release, too. */
@@ -1967,7 +2429,7 @@ static void revoke_poll_free_test(struct kunit *test)
 	wake_up_pollfree(&toy->queue);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
 	KUNIT_EXPECT_EQ(test, p->woken, 1);
-	KUNIT_EXPECT_EQ(test, p->events, EPOLLHUP | EPOLLERR);
+	EXPECT_POLL_EQ(test, p->events, EPOLLHUP | EPOLLERR);
 	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 1);
 	/* From now on it may be anything. */
 	memset(&toy->queue, 0xff, sizeof(toy->queue));
@@ -2039,6 +2501,23 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE_PARAM(revoke_policy_test, policy_gen_params),
 	KUNIT_CASE(revoke_fops_test),
 	KUNIT_CASE(revoke_async_request_test),
+	KUNIT_CASE(revoke_async_queued_test),
+	KUNIT_CASE(revoke_async_result_test),
+	KUNIT_CASE(revoke_async_at_once_test),
+	KUNIT_CASE(revoke_step_out_test),
+	KUNIT_CASE(revoke_step_in_test),
+	KUNIT_CASE(revoke_step_out_drained_test),
+	KUNIT_CASE(revoke_step_out_self_test),
+	KUNIT_CASE(revoke_step_out_nested_test),
+	KUNIT_CASE(revoke_step_out_async_test),
+#ifdef TEST_LOCKDEP
+	KUNIT_CASE(revoke_lockdep_method_test),
+	KUNIT_CASE(revoke_lockdep_release_test),
+	KUNIT_CASE(revoke_lockdep_step_out_test),
+	KUNIT_CASE(revoke_lockdep_async_test),
+	KUNIT_CASE(revoke_lockdep_nested_test),
+	KUNIT_CASE(revoke_lockdep_mutual_test),
+#endif
 	KUNIT_CASE(revoke_poll_relay_test),
 	KUNIT_CASE(revoke_poll_late_test),
 	KUNIT_CASE(revoke_poll_shared_test),

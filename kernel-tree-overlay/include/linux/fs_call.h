@@ -24,8 +24,7 @@
 
 /*
  * The same for files that can be revoked, with the revoke kept out: see
- * fs/revoke_fops.c.  Requests of these are never left to be completed later,
- * so there is nothing for ->iopoll and ->uring_cmd_iopoll to look for.
+ * fs/revoke_fops.c.
  */
 loff_t revokable_llseek(struct file *file, loff_t offset, int whence);
 ssize_t revokable_read(struct file *file, char __user *buf, size_t len,
@@ -34,6 +33,12 @@ ssize_t revokable_write(struct file *file, const char __user *buf, size_t len,
 			loff_t *pos);
 ssize_t revokable_read_iter(struct kiocb *kiocb, struct iov_iter *iter);
 ssize_t revokable_write_iter(struct kiocb *kiocb, struct iov_iter *iter);
+int revokable_iopoll(struct kiocb *kiocb, struct io_comp_batch *iob,
+		     unsigned int flags);
+int revokable_uring_cmd(struct file *file, struct io_uring_cmd *ioucmd,
+			unsigned int issue_flags);
+int revokable_uring_cmd_iopoll(struct file *file, struct io_uring_cmd *ioucmd,
+			       struct io_comp_batch *iob, unsigned int flags);
 __poll_t revokable_poll(struct file *file, struct poll_table_struct *pt);
 long revokable_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long revokable_compat_ioctl(struct file *file, unsigned int cmd,
@@ -104,6 +109,8 @@ static inline int file_call_iopoll(struct kiocb *kiocb,
 				   struct io_comp_batch *iob,
 				   unsigned int flags)
 {
+	if (file_is_revokable(kiocb->ki_filp))
+		return revokable_iopoll(kiocb, iob, flags);
 	return kiocb->ki_filp->f_op->iopoll(kiocb, iob, flags);
 }
 
@@ -111,9 +118,8 @@ static inline int file_call_uring_cmd(struct file *file,
 				      struct io_uring_cmd *ioucmd,
 				      unsigned int issue_flags)
 {
-	/* Neither can these be cancelled behind the driver's back. */
 	if (file_is_revokable(file))
-		return -EOPNOTSUPP;
+		return revokable_uring_cmd(file, ioucmd, issue_flags);
 	return file->f_op->uring_cmd(ioucmd, issue_flags);
 }
 
@@ -122,6 +128,9 @@ static inline int file_call_uring_cmd_iopoll(struct file *file,
 					     struct io_comp_batch *iob,
 					     unsigned int poll_flags)
 {
+	if (file_is_revokable(file))
+		return revokable_uring_cmd_iopoll(file, ioucmd, iob,
+						  poll_flags);
 	return file->f_op->uring_cmd_iopoll(ioucmd, iob, poll_flags);
 }
 

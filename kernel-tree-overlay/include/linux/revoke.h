@@ -14,7 +14,10 @@
 
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/cleanup.h>
 #include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -26,6 +29,7 @@
 #include <linux/workqueue.h>
 
 struct cdev;
+struct kiocb;
 struct revokable;
 struct revoke;
 struct task_struct;
@@ -43,6 +47,12 @@ struct vm_operations_struct;
 #define REVOKABLE_OWNER_MAY_REVOKE	BIT(2)
 /* The lock order of this object is beyond lockdep's understanding */
 #define REVOKABLE_IGNORE_LOCKDEP	BIT(3)
+/*
+ * The methods may return -EIOCBQUEUED.  @kick makes the requests that are under
+ * way complete, and revoke_async_done() is what completes them.  Without this
+ * flag, ->read_iter and ->write_iter get synchronous requests only.
+ */
+#define REVOKABLE_ASYNC			BIT(4)
 
 /**
  * struct revokable_policy - what system calls on a revoked file return
@@ -67,11 +77,13 @@ struct revokable_policy {
  * @policy: copied when the object is created
  * @flags: REVOKABLE_*; likewise
  * @kick: wake whoever sleeps inside a method of @file in a way that no signal
- *	ends.  Called once per file, in process context, after file_revoked()
- *	has become true for it and before its users are waited for.  Its ->open
- *	may still be running, or failing, and its last reference be gone, so
- *	nothing that hangs off the file may be used: what is needed beyond the
- *	object is found under a lock that ->open and ->release take.  Optional.
+ *	ends.  Called in process context after file_revoked() has become true
+ *	for @file and before its users are waited for; and again when they have
+ *	left if there are requests under way.  At first, its ->open may still
+ *	be running, or failing, and its last reference be gone, so nothing that
+ *	hangs off the file may be used: what is needed beyond the object is
+ *	found under a lock that ->open and ->release take.  Optional, except
+ *	for REVOKABLE_ASYNC.
  *
  * Nothing of this is touched after the revoke of the object is complete, so
  * it can be in the module that is about to go away.
@@ -108,7 +120,6 @@ struct revokable {
 	bool				done_wanted;
 	struct work_struct		done_work;
 	struct delayed_work		watch;	/* while @leaving has entries */
-	unsigned long			report;	/* when, jiffies; 0: has been */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct lockdep_map		dep_map;
 #endif
@@ -133,14 +144,17 @@ struct revoke_drain {
 
 /**
  * struct file_use - a task inside a method of a revokable file
- * @node: in the bucket
- * @bucket: where @node is
+ * @node: in the bucket, or in a struct file_break
+ * @bucket: where @node is; NULL: the task has stepped out
  * @revoke: whose use it is, for comparison; NULL: of a file that is not
  *	revokable, there is nothing to stop
  * @task: who
  * @what: the method, for the report
  * @drain: set, under the bucket lock, by the revoke that waits for this use
  * @kicked: likewise, that a notification has been left with the task
+ * @owner: the module to which the task will return, while it has stepped out
+ * @async: the call may queue a request, which has been counted; it is until
+ *	@bucket is NULL
  * @r: lockdep's view of the use
  *
  * On the stack of the task.  Whoever leaves touches this record and, if it is
@@ -154,9 +168,21 @@ struct file_use {
 	const char		*what;
 	struct revoke_drain	*drain;
 	bool			kicked;
+	struct module		*owner;
+	struct revoke		*async;
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct revokable	*r;
 #endif
+};
+
+/**
+ * struct file_break - uses of a file that a task has stepped out of
+ * @uses: their records
+ * @rv: of which file; NULL: there were none
+ */
+struct file_break {
+	struct hlist_head	uses;
+	struct revoke		*rv;
 };
 
 /*
@@ -173,10 +199,16 @@ struct revoke {
 	struct kref		ref;
 	struct list_head	node;		/* r->files or r->leaving */
 	struct list_head	batch;		/* of one revoke_start() */
-	u64			ticket;		/* place in r->leaving */
+	u64			ticket;		/* place in r->leaving ... */
+	unsigned long		since;		/* ... and when it got there */
+	bool			reported;	/* that it is there for long */
 	struct file_use		open_use;
 	struct revoke_drain	drain;
+	/* requests under way, and one more until all users have left */
+	atomic_t		nr_async;
+	bool			users_left;
 	struct completion	released;
+	int			fasync_fd;	/* as fcntl(F_SETFL) was told */
 
 	const struct file_operations *fops;	/* what to put, once */
 	struct cdev		*cdev;
@@ -239,11 +271,15 @@ int revoke_files(struct revokable *r);
 int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
 int revoke_file(struct file *file);
 bool file_revoked(const struct file *file);
+void revoke_async_done(struct kiocb *iocb, long ret);
 
 bool start_using_as(struct file *file, struct file_use *use, const char *what);
 bool start_using_vma_ops(struct file *file, struct file_use *use,
 			 const char *what);
 bool stop_using_revokable(struct file_use *use);
+
+void break_using(struct file *file, struct file_break *brk);
+bool unbreak_using(struct file_break *brk);
 
 /**
  * start_using - keep a file from being taken away
@@ -292,12 +328,73 @@ static inline void stop_using(struct file_use *use)
 {
 }
 
+static inline void break_using(struct file *file, struct file_break *brk)
+{
+}
+
+static inline bool unbreak_using(struct file_break *brk)
+{
+	return true;
+}
+
 static inline bool file_revoked(const struct file *file)
 {
 	return false;
 }
 
+static inline void revoke_async_done(struct kiocb *iocb, long ret)
+{
+	iocb->ki_complete(iocb, ret);
+}
+
 #endif /* CONFIG_REVOKE */
+
+/**
+ * struct fd_using - a descriptor's file, kept from being taken away
+ * @fd: the file
+ * @use: the use of it; NULL: there is none
+ */
+struct fd_using {
+	struct fd		fd;
+	struct file_use		*use;
+};
+
+static inline struct fd_using fd_using_begin(int n, struct file_use *use)
+{
+	struct fd_using f = { .fd = fdget(n) };
+
+	if (!fd_empty(f.fd) && start_using(fd_file(f.fd), use))
+		f.use = use;
+	return f;
+}
+
+static inline void fd_using_end(struct fd_using *f)
+{
+	if (f->use)
+		stop_using(f->use);
+	fdput(f->fd);
+}
+
+/*
+ * CLASS(fd_using, f)(n, &use), with a struct file_use of the caller: for a
+ * method that reaches the private data of the file behind another descriptor.
+ */
+DEFINE_CLASS(fd_using, struct fd_using, fd_using_end(&_T),
+	     fd_using_begin(n, use), int n, struct file_use *use)
+
+/**
+ * fd_using_file - the file of a CLASS(fd_using)
+ * @f: the instance
+ *
+ * Return: the file, to be used until the end of the scope; or an error:
+ *	-EBADF: there is no such descriptor; -ENODEV: it has been revoked.
+ */
+static inline struct file *fd_using_file(const struct fd_using *f)
+{
+	if (fd_empty(f->fd))
+		return ERR_PTR(-EBADF);
+	return f->use ? fd_file(f->fd) : ERR_PTR(-ENODEV);
+}
 
 /*
  * For the VFS
@@ -306,6 +403,10 @@ void __revoke_open_done(struct file *file);
 int __revoke_open_failed(struct file *file, int error);
 bool __revoke_fput_claim(struct file *file);
 void __revoke_fput_done(struct file *file);
+void revoke_async_begin(struct file_use *use);
+void revoke_async_returns(struct file_use *use, bool queued);
+void revoke_async_end(struct revoke *rv);
+struct revoke *__revoke_cmd_done(struct file *file, s32 *ret);
 
 #ifdef CONFIG_REVOKE
 /* Between fs/ and mm/ */
@@ -326,6 +427,7 @@ static inline struct cdev *revoke_cdev(const struct file *file)
 {
 	return file->f_revoke->cdev;
 }
+
 
 /* For what the VFS does with a file without calling a method: 0 or an errno */
 static inline int revoked_error(const struct file *file)
@@ -390,6 +492,15 @@ static inline int revoke_open_failed(struct file *file, int error)
 static inline bool revoke_fput_claim(struct file *file)
 {
 	return !file_is_revokable(file) || __revoke_fput_claim(file);
+}
+
+/*
+ * An io_uring command is about to be completed with *@ret, which may change.
+ * If the result is not NULL, it is for revoke_async_end() afterwards.
+ */
+static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)
+{
+	return file_is_revokable(file) ? __revoke_cmd_done(file, ret) : NULL;
 }
 
 static inline void revoke_fput_done(struct file *file)

@@ -34,6 +34,9 @@
 #define TIMEOUT		(10 * HZ)	/* for what has to happen */
 #define A_WHILE		(HZ / 20 + 1)	/* for what must not happen */
 
+#define EXPECT_FAULT_EQ(test, left, right)				\
+	KUNIT_EXPECT_EQ(test, (__force u32)(left), (__force u32)(right))
+
 #define NR_PAGES	4
 #define SIZE		(NR_PAGES * PAGE_SIZE)
 
@@ -1158,12 +1161,12 @@ static void revoke_mm_members_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ops->may_split(&vma, 0), 1);
 	KUNIT_EXPECT_EQ(test, ops->mremap(&vma), 2);
 	KUNIT_EXPECT_EQ(test, ops->mprotect(&vma, 0, 0, 0), 3);
-	KUNIT_EXPECT_EQ(test, ops->fault(&vmf), VM_FAULT_NOPAGE);
-	KUNIT_EXPECT_EQ(test, ops->huge_fault(&vmf, 0), VM_FAULT_FALLBACK);
-	KUNIT_EXPECT_EQ(test, ops->map_pages(&vmf, 0, 0), VM_FAULT_RETRY);
+	EXPECT_FAULT_EQ(test, ops->fault(&vmf), VM_FAULT_NOPAGE);
+	EXPECT_FAULT_EQ(test, ops->huge_fault(&vmf, 0), VM_FAULT_FALLBACK);
+	EXPECT_FAULT_EQ(test, ops->map_pages(&vmf, 0, 0), VM_FAULT_RETRY);
 	KUNIT_EXPECT_EQ(test, ops->pagesize(&vma), 4 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, ops->page_mkwrite(&vmf), VM_FAULT_LOCKED);
-	KUNIT_EXPECT_EQ(test, ops->pfn_mkwrite(&vmf), VM_FAULT_OOM);
+	EXPECT_FAULT_EQ(test, ops->page_mkwrite(&vmf), VM_FAULT_LOCKED);
+	EXPECT_FAULT_EQ(test, ops->pfn_mkwrite(&vmf), VM_FAULT_OOM);
 	KUNIT_EXPECT_EQ(test, ops->access(&vma, 0, NULL, 4, 0), 4);
 	ops->open(&vma);
 	ops->close(&vma);
