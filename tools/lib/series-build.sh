@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # shellcheck source-path=SCRIPTDIR source=series-core.sh
 # shellcheck disable=SC2154 # variables of tools/series and series-core.sh
-# The checks of tools/series that compile: check-build and bisect-build.
+# The checks of tools/series that compile: check-build, bisect-build and
+# cross-build.
 
 cc=${CC:-gcc}
 if [[ -z ${CC:-} ]] && command -v ccache >/dev/null; then cc='ccache gcc'; fi
+arch_args=() # of cross-build
 kmake() { # SOURCE OUT ARGS...
-	make -C "$1" "O=$2" "CC=$cc" "HOSTCC=$cc" -j "${JOBS:-$(nproc)}" "${@:3}"
+	make -C "$1" "O=$2" "CC=$cc" "HOSTCC=$cc" "${arch_args[@]}" -j "${JOBS:-$(nproc)}" "${@:3}"
 }
 
 # The configuration to start from.
@@ -163,4 +165,35 @@ cmd_bisect_build() {
 		done
 	done < <(r rev-list --reverse base..series)
 	note "each of the patches $from to $n builds, facility on and off"
+}
+
+cmd_cross_build() {
+	local arches=("$@") arch prefix out config=$cache/build/cross.config want built absent failed
+	[[ $# -gt 0 ]] || arches=(i386 arm64)
+	cmd_checkout
+	mapfile -t want < <(touched_files series | objects)
+	mkdir -p "$cache/build"
+	cat "$project"/tools/config/{base,normal,revoke}.config >"$config"
+	for arch in "${arches[@]}"; do
+		case $arch in
+		i386) prefix='' ;;
+		arm64) prefix=aarch64-linux-gnu- ;;
+		*) usage_error "cross-build: i386 or arm64, not '$arch'" ;;
+		esac
+		command -v "${prefix}gcc" >/dev/null || die "no ${prefix}gcc; install the package gcc-aarch64-linux-gnu"
+		out=$cache/build/cross-$arch
+		mkdir -p "$out"
+		arch_args=("ARCH=$arch" "CROSS_COMPILE=$prefix" "CC=${cc%gcc}${prefix}gcc")
+		KCONFIG_ALLCONFIG=$config kmake "$work" "$out" allnoconfig >"$out/config.log" 2>&1 ||
+			die "configuring for $arch failed (log: $out/config.log)"
+		prepare "$work" "$out" "$out/.config"
+		note "$arch: ${#want[@]} touched objects (log: $out/cross.log)"
+		build_objects "$work" "$out" "$out/cross.log" W=1
+		[[ ${#failed[@]} -eq 0 ]] || {
+			grep -E 'error:|\*\*\*' "$out/cross.log" | head -n 20 >&2 || true
+			die "$arch: ${#failed[@]} objects do not build: ${failed[*]}"
+		}
+		[[ ${#built[@]} -gt 0 ]] || die "$arch: none of the touched objects is in this configuration"
+		note "$arch: ${#built[@]} objects built, ${#absent[@]} not in this configuration, $(grep -c 'warning:' "$out/cross.log" || true) warnings"
+	done
 }
