@@ -460,24 +460,6 @@ REVOKE_TEST_F(FileTest, KillingTheTaskInsideLetsTheRevokeComplete, baseline::kEn
   EXPECT_THAT(inside.Wait(), KilledBySignal(SIGKILL));
 }
 
-REVOKE_TEST_F(FileTest, KilledRevokerDoesNotWaitAndTheRevokeCompletes, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  CallInThread call;
-  ArmedPoint point(control(), Dev::kDefault, REVOKE_TEST_FSYNC, REVOKE_TEST_ENTER,
-                   REVOKE_TEST_STUCK);
-  call.Start([&] { return fsync(fd.get()); });
-  ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
-  Child revoker([&] { Revoke(); });
-  ASSERT_TRUE(WaitUntilBlocked(revoker.pid(), {.syscall = __NR_revokeat}));
-  ASSERT_THAT(revoker.Signal(SIGKILL), SyscallSucceeds());
-  EXPECT_THAT(revoker.Wait(), KilledBySignal(SIGKILL));
-  EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(ENODEV));
-  EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), 0U);
-  point.Open();
-  call.Join();
-  EXPECT_THAT(control().WaitFinished(Dev::kDefault, REVOKE_TEST_RELEASE), SyscallSucceeds());
-}
-
 // Access to memory ends although a method is stuck (G2 does not wait for G1).
 REVOKE_TEST_F(FileTest, MappingDiesWhileAMethodIsStuck, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();

@@ -5,20 +5,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "baseline.h"
 #include "checkpoint.h"
-#include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
 #include "mapping.h"
@@ -26,78 +21,19 @@
 #include "process.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
-#include "skip.h"
 #include "test_check.h"
 #include "test_device.h"
+#include "test_module.h"
 
 namespace revoke_test {
 namespace {
 
-constexpr const char* kModule = "test_revoke";
-
-int Load(const char* path) {
-  const FileDescriptor module = Open(path, O_RDONLY);
-  return static_cast<int>(syscall(SYS_finit_module, module.get(), "", 0));
-}
-
-int TryUnload() { return static_cast<int>(syscall(SYS_delete_module, kModule, O_NONBLOCK)); }
-
-// The last references are dropped behind the revoke, after a grace period.
-int Unload() {
-  const Deadline deadline(kDefaultWait);
-  while (true) {
-    const int result = TryUnload();
-    if (result == 0 || errno != EWOULDBLOCK || deadline.Passed()) return result;
-    sched_yield();
-  }
-}
-
-class ModuleTest : public testing::Test {
- protected:
-  void SetUp() override {
-    REVOKE_NEED_REVOKEAT();
-    path_ = std::getenv("TEST_REVOKE_KO");
-    REVOKE_SKIP_IF(path_ == nullptr, "TEST_REVOKE_KO does not say where test_revoke.ko is");
-    control_.emplace();
-    ASSERT_THAT(*control_, SyscallSucceeds());
-    ASSERT_THAT(control_->Reset(), SyscallSucceeds());
-  }
-
-  // The tests to come need it.
-  void TearDown() override {
-    if (unloaded_) {
-      EXPECT_THAT(Load(path_), SyscallSucceeds());
-    }
-  }
-
-  const TestControl& control() const { return *control_; }
-
-  // Whoever has it open uses the module, forked children included.
-  void CloseControl() { control_.reset(); }
-
-  void UnloadModule() {
-    CloseControl();
-    ASSERT_THAT(Unload(), SyscallSucceeds());
-    unloaded_ = true;
-  }
-
-  void LoadModule() {
-    ASSERT_THAT(Load(path_), SyscallSucceeds());
-    unloaded_ = false;
-    control_.emplace();
-    ASSERT_THAT(*control_, SyscallSucceeds());
-  }
-
- private:
-  const char* path_ = nullptr;
-  bool unloaded_ = false;
-  std::optional<TestControl> control_;
-};
+class ModuleTest : public TestModuleTest {};
 
 REVOKE_TEST_F(ModuleTest, IsInUseBeforeTheRevoke, baseline::kEnosys) {
   const FileDescriptor fd = Open(NodeOf(Dev::kDefault), O_RDWR);
   ASSERT_THAT(fd, SyscallSucceeds());
-  EXPECT_THAT(TryUnload(), SyscallFailsWithErrno(EWOULDBLOCK));
+  EXPECT_THAT(TryUnloadTestModule(), SyscallFailsWithErrno(EWOULDBLOCK));
 }
 
 REVOKE_TEST_F(ModuleTest, UnloadedUnderStaleFilesAndMappings, baseline::kEnosys) {

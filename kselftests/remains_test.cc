@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/fanotify.h>
 #include <sys/file.h>
@@ -21,7 +20,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <functional>
@@ -41,10 +39,10 @@
 #include "proc.h"
 #include "process.h"
 #include "revokeat.h"
-#include "skip.h"
 #include "temp_dir.h"
 #include "test_check.h"
 #include "test_device.h"
+#include "test_module.h"
 
 namespace revoke_test {
 namespace {
@@ -681,33 +679,15 @@ REVOKE_TEST_F(RemainsFlush, OneThatSleepsIsKickedAndTheCloseSucceeds, baseline::
 
 // ---- the device and its module ----
 
-constexpr const char* kModule = "test_revoke";
-
-// References to the module, or -1.
-int ModuleReferences() {
-  const std::optional<std::string> text =
-      ReadSmallFile(std::string("/sys/module/") + kModule + "/refcnt");
-  return text ? std::atoi(text->c_str()) : -1;
-}
-
-// They are dropped behind the revoke, after a grace period.
-testing::AssertionResult ReferencesBecome(int expected) {
-  const Deadline deadline(kDefaultWait);
-  while (ModuleReferences() != expected && !deadline.Passed()) sched_yield();
-  if (ModuleReferences() == expected) return testing::AssertionSuccess();
-  return testing::AssertionFailure()
-         << "the module has " << ModuleReferences() << " references, not " << expected;
-}
-
 class RemainsReferences : public RemainsWatch {
  protected:
   void SetUp() override {
     RemainsWatch::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    base_ = ModuleReferences();
+    base_ = TestModuleReferences();
     ASSERT_GT(base_, 0);
     const FileDescriptor fd = OpenNode(O_RDWR);
-    each_ = ModuleReferences() - base_;
+    each_ = TestModuleReferences() - base_;
     ASSERT_GT(each_, 0);
   }
 
@@ -722,88 +702,62 @@ class RemainsReferences : public RemainsWatch {
 REVOKE_TEST_F(RemainsReferences, ArePutOnceThoughTheDeviceIsThereAgain, baseline::kEnosys) {
   FileDescriptor stale = OpenNode(O_RDWR);
   FileDescriptor other_stale = OpenNode(O_RDWR);
-  ASSERT_EQ(ModuleReferences(), With(2));
+  ASSERT_EQ(TestModuleReferences(), With(2));
   ASSERT_THAT(control().RevokeIt(Dev::kDefault), SyscallSucceeds());
-  EXPECT_TRUE(ReferencesBecome(With(0)));
+  EXPECT_TRUE(TestModuleReferencesBecome(With(0)));
   ASSERT_THAT(control().Recreate(Dev::kDefault), SyscallSucceeds());
   FileDescriptor fd = OpenNode(O_RDWR);
   ASSERT_THAT(Generation(fd.get()), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), With(1));
+  EXPECT_EQ(TestModuleReferences(), With(1));
   // The inode leads to the same device for all three, and two of them have put it.
   ASSERT_THAT(stale.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), With(1));
+  EXPECT_EQ(TestModuleReferences(), With(1));
   EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
   ASSERT_THAT(fd.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), With(0));
+  EXPECT_EQ(TestModuleReferences(), With(0));
   ASSERT_THAT(other_stale.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), With(0));
+  EXPECT_EQ(TestModuleReferences(), With(0));
 }
 
 REVOKE_TEST_F(RemainsReferences, ArePutOnceHoweverTheFileGoes, baseline::kEnosys) {
   for (int round = 0; round < 20; ++round) {
     FileDescriptor closed = OpenNode(O_RDWR);
     FileDescriptor stale = OpenNode(O_RDWR);
-    ASSERT_EQ(ModuleReferences(), With(2));
+    ASSERT_EQ(TestModuleReferences(), With(2));
     ASSERT_THAT(closed.Close(), SyscallSucceeds());
-    ASSERT_EQ(ModuleReferences(), With(1));
+    ASSERT_EQ(TestModuleReferences(), With(1));
     ASSERT_THAT(RevokeFile(stale), SyscallSucceedsWithValue(0));
-    ASSERT_TRUE(ReferencesBecome(With(0)));
+    ASSERT_TRUE(TestModuleReferencesBecome(With(0)));
     ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
     ASSERT_THAT(stale.Close(), SyscallSucceeds());
-    ASSERT_EQ(ModuleReferences(), With(0));
+    ASSERT_EQ(TestModuleReferences(), With(0));
   }
 }
 
 // The number stands for another cdev, to which the inode leads, before the stale file is closed.
-class RemainsReprobe : public testing::Test {
+class RemainsReprobe : public TestModuleTest {
  protected:
   void SetUp() override {
-    REVOKE_NEED_REVOKEAT();
-    module_ = std::getenv("TEST_REVOKE_KO");
-    REVOKE_SKIP_IF(module_ == nullptr, "TEST_REVOKE_KO does not say where test_revoke.ko is");
+    TestModuleTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     ASSERT_THAT(dir_, SyscallSucceeds());
     const std::optional<dev_t> device = DeviceOf(NodeOf(Dev::kDefault));
     ASSERT_TRUE(device);
     device_ = *device;
     ASSERT_THAT(MakeDeviceNode(node(), S_IFCHR, device_), SyscallSucceeds());
-    control_.emplace();
-    ASSERT_THAT(*control_, SyscallSucceeds());
-    ASSERT_THAT(control_->Reset(), SyscallSucceeds());
-  }
-
-  // The tests to come need it.
-  void TearDown() override {
-    if (unloaded_) {
-      EXPECT_THAT(Load(), SyscallSucceeds());
-    }
   }
 
   std::string node() const { return dir_ / "node"; }
-  const TestControl& control() const { return *control_; }
 
   void UnloadAndLoad() {
-    control_.reset();
-    ASSERT_TRUE(ReferencesBecome(0));
-    ASSERT_THAT(syscall(SYS_delete_module, kModule, O_NONBLOCK), SyscallSucceeds());
-    unloaded_ = true;
-    ASSERT_THAT(Load(), SyscallSucceeds());
-    unloaded_ = false;
-    control_.emplace();
-    ASSERT_THAT(*control_, SyscallSucceeds());
+    ASSERT_NO_FATAL_FAILURE(UnloadModule());
+    ASSERT_NO_FATAL_FAILURE(LoadModule());
     ASSERT_EQ(DeviceOf(NodeOf(Dev::kDefault)), device_) << "the node stands for another device";
   }
 
  private:
-  int Load() const {
-    const FileDescriptor file = Open(module_, O_RDONLY);
-    return static_cast<int>(syscall(SYS_finit_module, file.get(), "", 0));
-  }
-
-  const char* module_ = nullptr;
   TempDir dir_{TempDir::Kind::kTmpfs};
   dev_t device_ = 0;
-  bool unloaded_ = false;
-  std::optional<TestControl> control_;
 };
 
 REVOKE_TEST_F(RemainsReprobe, StaleFileDoesNotPutItsSuccessorsDevice, baseline::kEnosys) {
@@ -814,19 +768,19 @@ REVOKE_TEST_F(RemainsReprobe, StaleFileDoesNotPutItsSuccessorsDevice, baseline::
   ASSERT_NO_FATAL_FAILURE(UnloadAndLoad());
 
   // Once before anybody has opened the new one by this inode, and once after.
-  const int base = ModuleReferences();
+  const int base = TestModuleReferences();
   ASSERT_THAT(other_stale.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), base);
+  EXPECT_EQ(TestModuleReferences(), base);
   FileDescriptor fd = Open(node(), O_RDWR);
   ASSERT_THAT(Generation(fd.get()), SyscallSucceeds());
-  const int with_one = ModuleReferences();
+  const int with_one = TestModuleReferences();
   EXPECT_GT(with_one, base);
   EXPECT_TRUE(IsRevoked(stale.get()));
   ASSERT_THAT(stale.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), with_one);
+  EXPECT_EQ(TestModuleReferences(), with_one);
   EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
   ASSERT_THAT(fd.Close(), SyscallSucceeds());
-  EXPECT_EQ(ModuleReferences(), base);
+  EXPECT_EQ(TestModuleReferences(), base);
 
   // And it can be unloaded in its turn.
   ASSERT_NO_FATAL_FAILURE(UnloadAndLoad());

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <optional>
@@ -26,13 +25,13 @@
 #include "errno_matchers.h"
 #include "fd.h"
 #include "mapping.h"
-#include "proc.h"
 #include "process.h"
 #include "race.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
 #include "test_check.h"
 #include "test_device.h"
+#include "test_module.h"
 
 namespace revoke_test {
 namespace {
@@ -180,17 +179,10 @@ REVOKE_TEST_F(SteppingTest, ClosedAndRevokedWhileOutside, baseline::kEnosys) {
 
 // ---- the module that the caller will return to ----
 
-class SteppingModule : public SteppingTest {
- protected:
-  // References to the module of the test device; -1: it is no module.
-  static int References() {
-    const auto text = ReadSmallFile("/sys/module/test_revoke/refcnt");
-    return text ? std::atoi(text->c_str()) : -1;
-  }
-};
+class SteppingModule : public SteppingTest {};
 
 REVOKE_TEST_F(SteppingModule, StaysWhileSomebodyIsOutside, baseline::kEnosys) {
-  const int before = References();
+  const int before = TestModuleReferences();
   ASSERT_GT(before, 0) << "the control node is open";
   const FileDescriptor fd = OpenDevice();
   CallInThread caller;
@@ -200,19 +192,19 @@ REVOKE_TEST_F(SteppingModule, StaysWhileSomebodyIsOutside, baseline::kEnosys) {
   ASSERT_THAT(outside.WaitBlocked(), SyscallSucceeds());
   // What the file had is given back by the revoke; this is the caller's.
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(References(), before + 1);
+  EXPECT_EQ(TestModuleReferences(), before + 1);
   outside.Open();
   EXPECT_THAT(caller.Join(), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(References(), before);
+  EXPECT_EQ(TestModuleReferences(), before);
 }
 
 REVOKE_TEST_F(SteppingModule, IsNotHeldByWhoHasSteppedInAgain, baseline::kEnosys) {
   FileDescriptor fd = OpenDevice();
-  const int before = References();
+  const int before = TestModuleReferences();
   EXPECT_THAT(StepOut(fd.get()), SyscallSucceedsWithValue(1));
-  EXPECT_EQ(References(), before);
+  EXPECT_EQ(TestModuleReferences(), before);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_LT(References(), before);
+  EXPECT_LT(TestModuleReferences(), before);
 }
 
 // ---- the lock that a remover holds ----
