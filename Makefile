@@ -59,7 +59,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants mail clean \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants mail clean \
 	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
 .NOTPARALLEL:
 
@@ -127,6 +127,9 @@ coverage: tools programs source
 mutants: tools programs source
 	@tools/mutants/run
 
+check-mutants: programs source
+	@tools/stage 'mutants apply' tools/mutants/run -n
+
 vng: tools programs kernel-series
 	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \
 		$(call suites,vng,--backend vng $(SERIES),,$(TESTS)/$(VNG))
@@ -149,7 +152,7 @@ tidy: tools programs
 check-fast: source lint test-tools test-util tidy
 	@tools/stage 'the series' tools/series verify
 
-verify: kernel-series
+verify: kernel-series check-mutants
 	@tools/stage 'the series' tools/series verify
 	@KBUILD_OUTPUT=$(call build,series) tools/stage 'sparse and W=1' tools/series check-build
 
