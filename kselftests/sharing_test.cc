@@ -927,6 +927,7 @@ class ReleaseRace : public SharingTest {
     const auto arrived = std::make_shared<std::atomic<std::uint32_t>>(0);
     const auto count = static_cast<std::uint32_t>(sides.size());
     std::vector<std::function<void()>> together;
+    together.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) {
       together.emplace_back([=, side = sides[i]] {
         const std::uint32_t round = arrived->fetch_add(1) / count;
@@ -1121,14 +1122,14 @@ REVOKE_TEST_F(ManyTest, HundredThousandFilesOfAThousandProcesses, baseline::kEno
     ASSERT_TRUE(crowd.OpenFiles());
     ASSERT_EQ(control().Counters(Dev::kDefault).files, kFew * processes);
     few = std::max(few, TimeARevoke());
-    EXPECT_EQ(Released(), released += kFew * processes);
+    EXPECT_EQ(Released(), released += std::uint64_t{processes} * kFew);
     ASSERT_TRUE(crowd.SeeThemRevoked());
   }
 
   ASSERT_TRUE(crowd.OpenFiles());
   ASSERT_EQ(control().Counters(Dev::kDefault).files, kTimes * kFew * processes);
   const std::chrono::microseconds many = TimeARevoke();
-  EXPECT_EQ(Released(), released += kTimes * kFew * processes);
+  EXPECT_EQ(Released(), released += std::uint64_t{processes} * kTimes * kFew);
   ASSERT_TRUE(crowd.SeeThemRevoked());
   EXPECT_THAT(crowd.Wait(), Exited(0));
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), released);

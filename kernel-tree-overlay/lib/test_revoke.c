@@ -2175,7 +2175,7 @@ struct test_poller {
 };
 
 struct test_ctl_file {
-	struct mutex		lock;
+	struct mutex		lock;		/* @reader, @poller */
 	struct test_reader	*reader;
 	struct test_poller	*poller;
 };

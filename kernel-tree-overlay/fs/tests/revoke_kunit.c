@@ -77,7 +77,7 @@ struct toy {
 	bool				queues;	/* what it is asked to read */
 	bool				steps_out;	/* likewise */
 	struct kiocb			*queued;
-	struct mutex			*mutex;
+	struct mutex			*mutex;	/* methods take it on demand */
 	spinlock_t			lock;	/* @files */
 	struct list_head		files;
 	/* what ->open does */

@@ -428,7 +428,6 @@ static inline struct cdev *revoke_cdev(const struct file *file)
 	return file->f_revoke->cdev;
 }
 
-
 /* For what the VFS does with a file without calling a method: 0 or an errno */
 static inline int revoked_error(const struct file *file)
 {
