@@ -13,11 +13,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -28,6 +30,7 @@
 #include <list>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "aio.h"
@@ -40,6 +43,7 @@
 #include "process.h"
 #include "race.h"
 #include "revokeat.h"
+#include "temp_dir.h"
 #include "test_check.h"
 #include "test_device.h"
 #include "uring.h"
@@ -611,6 +615,24 @@ REVOKE_TEST_F(PollTest, KernelPollerOfARevokedFile, baseline::kEnosys) {
   EXPECT_THAT(control().PollEnd(), SyscallSucceeds());
 }
 
+// 9p over two descriptors is a poller that can be given any file, and that waits for no task. Its
+// mount waits for an answer that does not come. (vhost and irqfd take nothing but eventfds.)
+REVOKE_TEST_F(PollTest, NinePFileSystemIsToldAndGivesUp, baseline::kEnosys) {
+  const TempDir dir;
+  const FileDescriptor fd = OpenDevice();
+  CallInThread mounter;
+  const PipeEnds requests = Pipe();
+  const std::string options = "trans=fd,rfdno=" + std::to_string(fd.get()) +
+                              ",wfdno=" + std::to_string(requests.write.get());
+  mounter.Start([&] { return mount("none", dir.path().c_str(), "9p", 0, options.c_str()); });
+  // By the time it has sent something, it polls.
+  char byte = 0;
+  ASSERT_THAT(read(requests.read.get(), &byte, 1), SyscallSucceedsWithValue(1));
+  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(mounter.Join(), SyscallFailsWithErrno(ECONNRESET));
+  EXPECT_EQ(Released(), 1U);
+}
+
 // ---- what wake-ups say, and how many there are ----
 
 REVOKE_TEST_F(PollTest, WakeUpsSayWhatTheDriverSays, baseline::kEnosys) {
@@ -734,6 +756,45 @@ REVOKE_TEST_P(PollOrder, IsThatOfTheBase, baseline::kEnosys) {
   }
   EXPECT_EQ(OfFile(0, ours), OfFile(0, never));
   EXPECT_EQ(OfFile(1, ours), OfFile(1, never));
+}
+
+// ---- what wake-ups cost ----
+
+// The time that a driver's wake-up takes, with this many epoll instances on one file.
+class PollCost : public PollTest, public testing::WithParamInterface<std::size_t> {
+ protected:
+  static constexpr std::size_t kWakeUps = 100;
+
+  // Of the best round, as the machine has other things to do as well.
+  std::chrono::nanoseconds Of(Dev dev) const {
+    const FileDescriptor fd = OpenDevice(dev);
+    std::vector<FileDescriptor> epolls;
+    for (std::size_t i = 0; i < GetParam(); ++i) epolls.push_back(Watch(fd.get()));
+    std::vector<char> drain(kWakeUps);
+    auto best = std::chrono::nanoseconds::max();
+    for (int round = 0; round < 20; ++round) {
+      const auto begin = std::chrono::steady_clock::now();
+      for (std::size_t i = 0; i < kWakeUps; ++i) PutData(1, dev);
+      best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - begin);
+      EXPECT_THAT(read(fd.get(), drain.data(), drain.size()), SyscallSucceedsWithValue(kWakeUps));
+    }
+    return best / kWakeUps;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, PollCost, testing::Values(1, 16, 256),
+                         [](const testing::TestParamInfo<std::size_t>& info) {
+                           return "Watchers" + std::to_string(info.param);
+                         });
+
+// One relay more to call, however many there are.
+REVOKE_TEST_P(PollCost, OfAWakeUpIsThatOfTheBase, baseline::kEnosys) {
+  const std::chrono::nanoseconds on_base = Of(Dev::kNever);
+  const std::chrono::nanoseconds ours = Of(Dev::kDefault);
+  std::cout << "a wake-up: " << ours.count() << " ns, of a file that cannot be revoked "
+            << on_base.count() << " ns" << std::endl;
+  EXPECT_LT(ours, 2 * on_base);
+  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
 }
 
 // ---- exclusive waits ----

@@ -30,12 +30,12 @@
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/revoke.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
+#include <trace/events/kmem.h>
 
 #include "../internal.h"
 
@@ -1624,17 +1624,96 @@ static void revoke_many_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->leaving));
 }
 
-/* G6: what nobody has open goes at once. */
+#ifdef CONFIG_TRACEPOINTS
+struct allocations {
+	struct task_struct *task;
+	int slab, pages;
+};
+
+static void count_kmalloc(void *data, unsigned long call_site, const void *ptr,
+			  size_t bytes_req, size_t bytes_alloc, gfp_t gfp,
+			  int node)
+{
+	struct allocations *count = data;
+
+	count->slab += count->task == current;
+}
+
+static void count_cache(void *data, unsigned long call_site, const void *ptr,
+			struct kmem_cache *cache, gfp_t gfp, int node)
+{
+	struct allocations *count = data;
+
+	count->slab += count->task == current;
+}
+
+static void count_pages(void *data, struct page *page, unsigned int order,
+			gfp_t gfp, int migratetype)
+{
+	struct allocations *count = data;
+
+	count->pages += count->task == current;
+}
+
+static void stop_counting(void *count)
+{
+	unregister_trace_kmalloc(count_kmalloc, count);
+	unregister_trace_kmem_cache_alloc(count_cache, count);
+	unregister_trace_mm_page_alloc(count_pages, count);
+	tracepoint_synchronize_unregister();
+}
+
+static void start_counting(struct kunit *test, struct allocations *count)
+{
+	count->task = current;
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, stop_counting, count), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_kmalloc(count_kmalloc, count), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_kmem_cache_alloc(count_cache,
+							      count), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_mm_page_alloc(count_pages, count),
+			0);
+	count->slab = 0;
+	count->pages = 0;
+}
+
+/* G6: to revoke what nobody has open takes no memory, */
+static void revoke_nobody_memory_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct allocations *count;
+	int slab, pages;
+	void *memory;
+
+	count = kunit_kzalloc(test, sizeof(*count), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, count);
+	start_counting(test, count);
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	slab = count->slab;
+	pages = count->pages;
+
+	/* It does count. */
+	memory = kmalloc(sizeof(long), GFP_KERNEL);
+	kfree(memory);
+	memory = alloc_page(GFP_KERNEL);
+	if (memory)
+		__free_page(memory);
+	kunit_release_action(test, stop_counting, count);
+	KUNIT_EXPECT_GE(test, count->slab, slab + 1);
+	KUNIT_EXPECT_GE(test, count->pages, pages + 1);
+	KUNIT_EXPECT_EQ(test, slab, 0);
+	KUNIT_EXPECT_EQ(test, pages, 0);
+}
+#endif
+
+/* touches nothing but the object, */
 static void revoke_nobody_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
 
-	/* Where there is lockdep, it does not let pass an allocation in here. */
-	fs_reclaim_acquire(GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
 	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_LIVE);
 	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
-	fs_reclaim_release(GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_DEAD);
 	KUNIT_EXPECT_NULL(test, toy->r->ops);
 	KUNIT_EXPECT_EQ(test, kref_read(&toy->r->ref), 1);
@@ -1655,7 +1734,7 @@ static long do_read_rcu(struct toy_task *t)
 	return READ_ONCE(t->toy->gate);
 }
 
-/* G6: and waits for no grace period. */
+/* and waits for no grace period. */
 static void revoke_nobody_rcu_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
@@ -2495,6 +2574,9 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_later_open_test),
 	KUNIT_CASE(revoke_inode_test),
 	KUNIT_CASE_SLOW(revoke_many_test),
+#ifdef CONFIG_TRACEPOINTS
+	KUNIT_CASE(revoke_nobody_memory_test),
+#endif
 	KUNIT_CASE(revoke_nobody_test),
 #ifdef CONFIG_SMP
 	KUNIT_CASE(revoke_nobody_rcu_test),
