@@ -421,8 +421,6 @@ REVOKE_TEST_F(FileTest, ManyReadersOfOneFileAndOfMany, baseline::kEnosys) {
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), 1U + kReaders);
 }
 
-// The device's own wake-ups reach pollers of revocable files, and of those that are left.
-
 // What woke the reader up must not end the next call of that thread.
 REVOKE_TEST_F(FileTest, NextWaitIsNotInterrupted, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();

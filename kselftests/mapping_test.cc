@@ -26,12 +26,14 @@
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
+#include "device_node.h"
 #include "errno_matchers.h"
 #include "fd.h"
 #include "proc.h"
 #include "process.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
+#include "temp_dir.h"
 #include "test_check.h"
 #include "test_device.h"
 
@@ -395,6 +397,37 @@ REVOKE_TEST_P(MappingShape, NewFileOfTheSameDevice, baseline::kEnosys) {
   const FileDescriptor new_fd = OpenDevice(dev());
   const Mapping mapping = MapShape(new_fd, GetParam().shape);
   ExpectAlive(mapping);
+  ExpectAllDead(stale);
+}
+
+// Each node has an address space of its own, with the mappings made through it.
+REVOKE_TEST_P(MappingShape, MadeThroughTwoNodes, baseline::kEnosys) {
+  const TempDir dir(TempDir::Kind::kTmpfs);
+  ASSERT_THAT(dir.error(), SyscallSucceeds());
+  const std::optional<dev_t> device = DeviceOf(NodeOf(dev()));
+  ASSERT_TRUE(device);
+  ASSERT_THAT(MakeDeviceNode(dir / "alias", S_IFCHR, *device), SyscallSucceeds());
+  const FileDescriptor alias = revoke_test::Open(dir / "alias", O_RDWR);
+  const Mapping mapping = Map();
+  const Mapping through_alias = MapShape(alias, GetParam().shape);
+  ExpectAlive(mapping);
+  ExpectAlive(through_alias);
+  Revoke();
+  ExpectAllDead(mapping);
+  ExpectAllDead(through_alias);
+}
+
+// What is left of the mappings of an object that has gone, while those of the next one go.
+REVOKE_TEST_P(MappingShape, RevokedWithThatOfAPredecessorStillThere, baseline::kEnosys) {
+  const Mapping stale = Map();
+  RevokeObject();
+  ASSERT_THAT(control().Recreate(dev()), SyscallSucceeds());
+  const FileDescriptor new_fd = OpenDevice(dev());
+  const Mapping mapping = MapShape(new_fd, GetParam().shape);
+  ASSERT_THAT(mapping, SyscallSucceeds());
+  ASSERT_THAT(Probe::Write(PageWord(mapping, 0), Stamp(1)), Survives());
+  Revoke();
+  ExpectAllDead(mapping);
   ExpectAllDead(stale);
 }
 

@@ -52,7 +52,8 @@ struct use_buckets {
 
 static DEFINE_PER_CPU(struct use_buckets, use_buckets);
 
-/* Releases and drains may take long and must not hold up each other. */
+/* A ->release may take long, and must not hold up zaps, kicks and reports. */
+static struct workqueue_struct *release_wq;
 static struct workqueue_struct *revoke_wq;
 
 /* file_use.what of ->release, which is told by its address */
@@ -219,11 +220,12 @@ static void use_forget_kick(struct file_use *use)
 		set_notify_signal(current);
 }
 
-/* After @use has been unlinked.  Returns whether a revoke has waited for it. */
-static bool use_left(struct file_use *use)
+/*
+ * After @use has been unlinked, with the @drain that it had then.  Returns
+ * whether a revoke has waited for it.
+ */
+static bool use_left(struct file_use *use, struct revoke_drain *drain)
 {
-	struct revoke_drain *drain = use->drain;
-
 	if (likely(!drain))
 		return false;
 
@@ -238,7 +240,7 @@ static bool use_left(struct file_use *use)
 		return true;
 	/* Unless it is the last, the count may be gone as soon as it drops. */
 	if (atomic_dec_and_test(&drain->pending))
-		queue_work(revoke_wq, &drain->work);
+		queue_work(release_wq, &drain->work);
 	return true;
 }
 
@@ -252,6 +254,7 @@ static bool use_left(struct file_use *use)
 bool stop_using_revokable(struct file_use *use)
 {
 	struct use_bucket *b = use->bucket;
+	struct revoke_drain *drain;
 
 	if (unlikely(!b)) {
 		/* It has stepped out and not got in again. */
@@ -261,8 +264,10 @@ bool stop_using_revokable(struct file_use *use)
 	use_release(use);
 	spin_lock(&b->lock);
 	hlist_del(&use->node);
+	/* If that of ->open has none, release_begin() may be about to set it. */
+	drain = use->drain;
 	spin_unlock(&b->lock);
-	return use_left(use);
+	return use_left(use, drain);
 }
 EXPORT_SYMBOL_GPL(stop_using_revokable);
 
@@ -313,7 +318,7 @@ void break_using(struct file *file, struct file_break *brk)
 		/* A request that is not queued yet, and will not be from outside */
 		if (use->async)
 			revoke_async_end(use->async);
-		use_left(use);
+		use_left(use, use->drain);
 		use->bucket = NULL;
 	}
 }
@@ -953,7 +958,7 @@ void revoke_async_end(struct revoke *rv)
 {
 	/* There can be no last one before revoke_drained() says so. */
 	if (atomic_dec_and_test(&rv->nr_async))
-		queue_work(revoke_wq, &rv->drain.work);
+		queue_work(release_wq, &rv->drain.work);
 	kref_put(&rv->ref, revoke_free);
 }
 
@@ -1041,7 +1046,7 @@ static void revoke_zap_work(struct work_struct *work)
 	/* The count that came with the work keeps the file. */
 	revoke_zap(rv->file);
 	if (atomic_dec_and_test(&rv->drain.pending))
-		queue_work(revoke_wq, &rv->drain.work);
+		queue_work(release_wq, &rv->drain.work);
 }
 
 static void revoke_drained_work(struct work_struct *work)
@@ -1150,7 +1155,7 @@ static void revoke_start(struct revokable *r, struct revoke_batch *batch)
 	list_for_each_entry_safe(rv, next, &batch->revokes, batch) {
 		list_del_init(&rv->batch);
 		if (atomic_dec_and_test(&rv->drain.pending))
-			queue_work(revoke_wq, &rv->drain.work);
+			queue_work(release_wq, &rv->drain.work);
 		cond_resched();
 	}
 }
@@ -1395,7 +1400,8 @@ static int __init revoke_init(void)
 		for (i = 0; i < 1 << USE_BUCKET_BITS; i++)
 			spin_lock_init(&per_cpu(use_buckets, cpu).bucket[i].lock);
 	}
+	release_wq = alloc_workqueue("revoke_release", WQ_UNBOUND, 0);
 	revoke_wq = alloc_workqueue("revoke", WQ_UNBOUND, 0);
-	return revoke_wq ? 0 : -ENOMEM;
+	return release_wq && revoke_wq ? 0 : -ENOMEM;
 }
 core_initcall(revoke_init);

@@ -24,6 +24,7 @@
 #include <linux/fs.h>
 #include <linux/fs_call.h>
 #include <linux/fs_context.h>
+#include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -41,6 +42,8 @@
 
 #define TIMEOUT		(10 * HZ)	/* for what has to happen */
 #define A_WHILE		(HZ / 20 + 1)	/* for what must not happen */
+
+#define BUCKET_BITS	3		/* of a CPU's buckets, as in fs/revoke.c */
 
 enum toy_cmd {
 	TOY_NOP,		/* returns TOY_DONE */
@@ -65,6 +68,7 @@ struct toy {
 	struct revokable		*r;
 	const struct file_operations	*fops;
 	wait_queue_head_t		queue;	/* for the gate, and to poll */
+	wait_queue_head_t		out_queue;	/* to poll as well */
 	bool				gate;
 	atomic_t			entered;
 	struct completion		inside;	/* one for each who blocks */
@@ -210,8 +214,14 @@ static int toy_open(struct inode *inode, struct file *file)
 	if (ret)
 		return ret;
 	toy_enter(tf);
-	if (toy->open_blocks)
+	if (toy->open_blocks) {
+		struct file_break brk;
+
+		/* From here, this leads nowhere. */
+		break_using(file, &brk);
 		toy_pass_gate(toy);
+		KUNIT_EXPECT_TRUE(toy->test, unbreak_using(&brk));
+	}
 	tf->opened = !toy->open_error;
 	return toy_leave(tf, toy->open_error);
 }
@@ -318,6 +328,7 @@ static __poll_t toy_poll(struct file *file, poll_table *pt)
 	struct toy_file *tf = file->private_data;
 
 	poll_wait(file, &tf->toy->queue, pt);
+	poll_wait(file, &tf->toy->out_queue, pt);
 	return EPOLLPRI;
 }
 
@@ -352,6 +363,13 @@ static void toy_kick(struct revokable *r, struct file *file)
 	struct toy *toy = revokable_data(r);
 
 	complete(&toy->kicked);
+}
+
+static long toy_completed;
+
+static void toy_complete(struct kiocb *iocb, long ret)
+{
+	toy_completed = ret;
 }
 
 static unsigned int toy_releases(struct toy *toy)
@@ -445,6 +463,7 @@ static struct toy *__toy_new(struct kunit *test,
 	toy->ops.kick = toy_kick;
 	toy->fops = &toy_fops;
 	init_waitqueue_head(&toy->queue);
+	init_waitqueue_head(&toy->out_queue);
 	init_completion(&toy->inside);
 	init_completion(&toy->kicked);
 	init_completion(&toy->done);
@@ -499,7 +518,7 @@ static struct file *toy_file_new(struct kunit *test, struct toy *toy)
 	struct file *file;
 
 	KUNIT_ASSERT_NOT_NULL(test, tf);
-	file = toy_keep(test, anon_inode_getfile("[toy]", &toy_fops, tf,
+	file = toy_keep(test, anon_inode_getfile("[toy]", toy->fops, tf,
 						 O_RDWR));
 	tf->opened = true;
 	KUNIT_ASSERT_EQ(test, 0, make_revokable_anon(file, toy->r));
@@ -836,6 +855,7 @@ static void revoke_not_revokable_test(struct kunit *test)
 	struct toy *toy = toy_new(test, NULL);
 	struct toy_file *tf = toy_file_alloc(toy);
 	struct file_use use;
+	struct kiocb iocb;
 	struct file *file;
 
 	KUNIT_ASSERT_NOT_NULL(test, tf);
@@ -848,6 +868,10 @@ static void revoke_not_revokable_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
 	stop_using(&use);
 	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_complete = toy_complete;
+	revoke_async_done(&iocb, -ECONNRESET);
+	KUNIT_EXPECT_EQ(test, toy_completed, -ECONNRESET);
 	expect_released(test, file, 0);
 }
 
@@ -926,6 +950,18 @@ static void revoke_no_kick_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, file_revoked(file));
 }
 
+/* The driver need not have one. */
+static void revoke_without_kick_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	toy->ops.kick = NULL;
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
+}
+
 /* Each file of the object is kicked, once. */
 static void revoke_kick_ops_test(struct kunit *test)
 {
@@ -938,6 +974,44 @@ static void revoke_kick_ops_test(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_TRUE(test, try_wait_for_completion(&toy->kicked));
 	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
+}
+
+static bool becomes(struct file *file, enum revoke_state state)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (READ_ONCE(file->f_revoke->state) != state) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+/*
+ * vm_ops->close that begins when methods do not any more is waited for as well,
+ * after the last method, and then there is no further one.
+ */
+static void revoke_second_barrier_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *revoker;
+	struct file_use close, late;
+
+	file->f_revoke->mapped = true;
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_ASSERT_TRUE(test, start_using_vma_ops(file, &close, "close"));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, becomes(file, REVOKE_CLOSED));
+	KUNIT_EXPECT_FALSE(test, start_using_vma_ops(file, &late, "close"));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, file, 0);
+	stop_using_revokable(&close);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
 }
 
 /* A killed waiter gives up the waiting only. */
@@ -1292,6 +1366,18 @@ static int toy_lock(struct file *file, int cmd, struct file_lock *fl)
 	return 0;
 }
 
+static int toy_setlease(struct file *file, int arg, struct file_lease **lease,
+			void **priv)
+{
+	return 0;
+}
+
+static loff_t toy_remap(struct file *in, loff_t pos_in, struct file *out,
+			loff_t pos_out, loff_t len, unsigned int flags)
+{
+	return 0;
+}
+
 static ssize_t toy_copy(struct file *file_in, loff_t pos_in,
 			struct file *file_out, loff_t pos_out, size_t len,
 			unsigned int flags)
@@ -1305,8 +1391,11 @@ static void revoke_refused_test(struct kunit *test)
 	static const struct file_operations fops[] = {
 		{ .lock = toy_lock },
 		{ .flock = toy_lock },
+		{ .setlease = toy_setlease },
 		{ .copy_file_range = toy_copy },
+		{ .remap_file_range = toy_remap },
 	};
+	static const umode_t modes[] = { S_IFDIR, S_IFBLK, S_IFIFO, S_IFSOCK };
 	struct toy *toy = toy_new(test, NULL);
 	struct file *file = toy_file_new(test, toy);
 	int i;
@@ -1331,6 +1420,23 @@ static void revoke_refused_test(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, -EINVAL,
 					make_revokable_anon(file, toy->r));
 		}
+		KUNIT_EXPECT_FALSE(test, file_is_revokable(file));
+	}
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		umode_t mode;
+
+		file = toy_keep(test, anon_inode_create_getfile("[toy]",
+								&toy_path_fops,
+								NULL, O_RDWR,
+								NULL));
+		mode = file_inode(file)->i_mode;
+		file_inode(file)->i_mode = modes[i];
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_EQ(test, -EINVAL,
+					make_revokable_anon(file, toy->r));
+		}
+		file_inode(file)->i_mode = mode;
 		KUNIT_EXPECT_FALSE(test, file_is_revokable(file));
 	}
 }
@@ -1693,7 +1799,7 @@ static void revoke_nobody_memory_test(struct kunit *test)
 	pages = count->pages;
 
 	/* It does count. */
-	memory = kmalloc(sizeof(long), GFP_KERNEL);
+	memory = kzalloc_obj(*toy);
 	kfree(memory);
 	memory = alloc_page(GFP_KERNEL);
 	if (memory)
@@ -1904,6 +2010,207 @@ static void revoke_policy_test(struct kunit *test)
 	expect_policy(test, file, &c->expected);
 }
 
+/*
+ * The methods that the toy has no use for.  Not all of them are told whose they
+ * are.
+ */
+static struct {
+	struct toy_file *file;
+	bool blocks;
+	long ret;
+} any;
+
+static long any_method(void)
+{
+	toy_enter(any.file);
+	if (any.blocks)
+		toy_pass_gate(any.file->toy);
+	return toy_leave(any.file, any.ret);
+}
+
+#define ANY_METHOD(ret_t, name, ...)					\
+static ret_t any_##name(__VA_ARGS__)					\
+{									\
+	return any_method();						\
+}
+
+ANY_METHOD(ssize_t, read, struct file *f, char __user *b, size_t n, loff_t *p)
+ANY_METHOD(ssize_t, write, struct file *f, const char __user *b, size_t n,
+	   loff_t *p)
+ANY_METHOD(int, iopoll, struct kiocb *k, struct io_comp_batch *b,
+	   unsigned int f)
+ANY_METHOD(int, cmd_iopoll, struct io_uring_cmd *c, struct io_comp_batch *b,
+	   unsigned int f)
+ANY_METHOD(long, compat_ioctl, struct file *f, unsigned int c, unsigned long a)
+ANY_METHOD(int, mmap, struct file *f, struct vm_area_struct *v)
+ANY_METHOD(int, mmap_prepare, struct vm_area_desc *d)
+ANY_METHOD(int, flush, struct file *f, fl_owner_t o)
+ANY_METHOD(int, fasync, int n, struct file *f, int on)
+ANY_METHOD(int, check_flags, int f)
+ANY_METHOD(ssize_t, splice_read, struct file *f, loff_t *p,
+	   struct pipe_inode_info *i, size_t n, unsigned int fl)
+ANY_METHOD(ssize_t, splice_write, struct pipe_inode_info *i, struct file *f,
+	   loff_t *p, size_t n, unsigned int fl)
+ANY_METHOD(long, fallocate, struct file *f, int m, loff_t o, loff_t n)
+ANY_METHOD(int, fadvise, struct file *f, loff_t o, loff_t n, int a)
+
+static void any_splice_eof(struct file *file)
+{
+	any_method();
+}
+
+static void any_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	any_method();
+}
+
+static const struct file_operations any_fops = {
+	.read		  = any_read,
+	.write		  = any_write,
+	.iopoll		  = any_iopoll,
+	.uring_cmd_iopoll = any_cmd_iopoll,
+	.compat_ioctl	  = any_compat_ioctl,
+	.mmap		  = any_mmap,
+	.mmap_prepare	  = any_mmap_prepare,
+	.flush		  = any_flush,
+	.fasync		  = any_fasync,
+	.check_flags	  = any_check_flags,
+	.splice_read	  = any_splice_read,
+	.splice_write	  = any_splice_write,
+	.splice_eof	  = any_splice_eof,
+	.fallocate	  = any_fallocate,
+	.fadvise	  = any_fadvise,
+	.show_fdinfo	  = any_show_fdinfo,
+	.release	  = toy_release,
+};
+
+#define CALL_METHOD(name, ...)						\
+static long call_##name(struct file *file)				\
+{									\
+	return file_call_##name(__VA_ARGS__);				\
+}
+
+CALL_METHOD(read, file, NULL, 0, NULL)
+CALL_METHOD(write, file, NULL, 0, NULL)
+CALL_METHOD(iopoll, &(struct kiocb) { .ki_filp = file }, NULL, 0)
+CALL_METHOD(uring_cmd_iopoll, file, NULL, NULL, 0)
+CALL_METHOD(compat_ioctl, file, 0, 0)
+CALL_METHOD(mmap, file, NULL)
+CALL_METHOD(mmap_prepare, file, NULL)
+CALL_METHOD(flush, file, NULL)
+CALL_METHOD(check_flags, file, 0)
+CALL_METHOD(splice_read, file, NULL, NULL, 0, 0)
+CALL_METHOD(splice_write, NULL, file, NULL, 0, 0)
+CALL_METHOD(fallocate, file, 0, 0, 0)
+CALL_METHOD(fadvise, file, 0, 0, 0)
+
+static long call_fasync_on(struct file *file)
+{
+	return file_call_fasync(0, file, 1);
+}
+
+static long call_fasync_off(struct file *file)
+{
+	return file_call_fasync(0, file, 0);
+}
+
+static long call_splice_eof(struct file *file)
+{
+	file_call_splice_eof(file);
+	return 0;
+}
+
+static long call_show_fdinfo(struct file *file)
+{
+	file_call_show_fdinfo(NULL, file);
+	return 0;
+}
+
+static const struct revokable_ops any_ops = {
+	.policy = {
+		.error = -EIDRM,
+		.read_error = -EIO,
+		.write_error = -EPIPE,
+		.ioctl_error = -ENOTTY,
+		.mmap_error = -ENXIO,
+	},
+};
+
+struct method_case {
+	const char *name;
+	long (*call)(struct file *file);
+	int revoked;
+	bool returns_nothing;
+};
+
+static const struct method_case method_cases[] = {
+	{ "read", call_read, -EIO },
+	{ "write", call_write, -EPIPE },
+	{ "iopoll", call_iopoll, 0 },
+	{ "uring_cmd_iopoll", call_uring_cmd_iopoll, 0 },
+	{ "compat_ioctl", call_compat_ioctl, -ENOTTY },
+	{ "mmap", call_mmap, -ENXIO },
+	{ "mmap_prepare", call_mmap_prepare, -ENXIO },
+	{ "flush", call_flush, 0 },
+	{ "fasync on", call_fasync_on, -EIDRM },
+	{ "fasync off", call_fasync_off, 0 },
+	{ "check_flags", call_check_flags, -EIDRM },
+	{ "splice_read", call_splice_read, -EIO },
+	{ "splice_write", call_splice_write, -EPIPE },
+	{ "splice_eof", call_splice_eof, 0, true },
+	{ "fallocate", call_fallocate, -EIDRM },
+	{ "fadvise", call_fadvise, -EIDRM },
+	{ "show_fdinfo", call_show_fdinfo, 0, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(method, method_cases, name);
+
+static long do_method(struct toy_task *t)
+{
+	const struct method_case *c = (const void *)t->arg;
+
+	return c->call(t->file);
+}
+
+/* Each is waited for, keeps its result unless that is EINTR, and then is none. */
+static void revoke_method_test(struct kunit *test)
+{
+	const struct method_case *c = test->param_value;
+	static const int results[] = { TOY_DONE, -ENOSPC, -ERESTARTSYS };
+	struct toy *toy = toy_new(test, &any_ops);
+	int i;
+
+	toy->fops = &any_fops;
+	for (i = 0; i < ARRAY_SIZE(results); i++) {
+		struct file *file = toy_file_new(test, toy);
+		struct toy_task *user, *revoker;
+		long expected = results[i];
+
+		any.file = toy_file(file);
+		any.blocks = false;
+		any.ret = results[i];
+		if (c->returns_nothing)
+			expected = 0;
+		KUNIT_EXPECT_EQ(test, c->call(file), expected);
+
+		any.blocks = true;
+		toy->gate = false;
+		user = toy_task_new(test, toy, file, do_method);
+		user->arg = (unsigned long)c;
+		toy_task_run(test, user);
+		KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+		revoker = toy_revoke(test, toy, file, do_revoke_file);
+		KUNIT_EXPECT_FALSE(test, completion_done(&revoker->done));
+		toy_open_gate(toy);
+		if (results[i] == -ERESTARTSYS)
+			expected = c->revoked;
+		KUNIT_EXPECT_EQ(test, toy_result(test, user), expected);
+		KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+		KUNIT_EXPECT_EQ(test, c->call(file), c->revoked);
+		expect_released(test, file, 1);
+	}
+}
+
 /* What tests for a method must find, and what must not be there. */
 static void revoke_fops_test(struct kunit *test)
 {
@@ -1945,13 +2252,6 @@ static void revoke_fops_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file->f_op->fsync(file, 0, 0, 0), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 1), -ENODEV);
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 0), 0);
-}
-
-static long toy_completed;
-
-static void toy_complete(struct kiocb *iocb, long ret)
-{
-	toy_completed = ret;
 }
 
 /* G1: no request is left behind: methods get synchronous ones only. */
@@ -2185,6 +2485,52 @@ static void revoke_step_out_async_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&user->done));
 	toy_open_gate(toy);
 	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ESTALE);
+}
+
+/* Back inside, it is counted again; here, until it returns without queueing. */
+static void revoke_step_in_async_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user;
+
+	toy->steps_out = true;
+	user = toy_task_run(test, toy_task_new(test, toy, file, do_request));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&file->f_revoke->nr_async), 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_released(test, file, 1);
+}
+
+/* Those who are inside of the file, or share a bucket with it, stay there. */
+static void revoke_step_out_alone_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *other_user, *leaver, *revoker;
+	struct file *other;
+	int i = 0;
+
+	do {
+		other = toy_file_new(test, toy);
+	} while (hash_ptr(other->f_revoke, BUCKET_BITS) !=
+		 hash_ptr(file->f_revoke, BUCKET_BITS) && ++i < 1000);
+	KUNIT_ASSERT_LT(test, i, 1000);
+	user = toy_block(test, toy, file);
+	other_user = toy_block(test, toy, other);
+
+	leaver = toy_run_ioctl(test, toy, file, TOY_STEP_OUT);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, leaver), -ESTALE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, other_user), TOY_DONE);
+	KUNIT_EXPECT_FALSE(test, file_revoked(other));
 }
 
 /*
@@ -2433,22 +2779,28 @@ static void revoke_poll_relay_test(struct kunit *test)
 	EXPECT_POLL_EQ(test, p->events, EPOLLRDBAND);
 	wake_up_interruptible_poll(&toy->queue, EPOLLIN);
 	KUNIT_EXPECT_EQ(test, p->woken, 2);
+	/* Many drivers do not say what has happened. */
+	wake_up(&toy->out_queue);
+	KUNIT_EXPECT_EQ(test, p->woken, 3);
+	EXPECT_POLL_EQ(test, p->events, 0);
 
 	/* One relay per queue, however often and by whomever it is polled. */
 	EXPECT_POLL_EQ(test, vfs_poll(file, &again), EPOLLPRI);
 	poller_new(test, file);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->out_queue), 1);
 	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
 
 	/* Revoked: they are told, and stay on what is not the driver's. */
 	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
-	KUNIT_EXPECT_EQ(test, p->woken, 3);
+	KUNIT_EXPECT_EQ(test, p->woken, 4);
 	EXPECT_POLL_EQ(test, p->events, DEFAULT_MASK);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->out_queue), 0);
 	KUNIT_EXPECT_EQ(test, toy_file(file)->waiters_left, 0);
 	KUNIT_EXPECT_EQ(test, waiters(&file->f_revoke->poll_wq), 2);
 	wake_up_poll(&toy->queue, EPOLLIN);
-	KUNIT_EXPECT_EQ(test, p->woken, 3);
+	KUNIT_EXPECT_EQ(test, p->woken, 4);
 }
 
 /* Polling what is revoked already: the mask at once, and no relay. */
@@ -2547,6 +2899,8 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_kick_process_test),
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
+	KUNIT_CASE(revoke_without_kick_test),
+	KUNIT_CASE(revoke_second_barrier_test),
 	KUNIT_CASE(revoke_killed_test),
 	KUNIT_CASE(revoke_start_using_test),
 	KUNIT_CASE(revoke_other_file_test),
@@ -2585,6 +2939,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_async_test),
 	KUNIT_CASE(revoke_async_idle_test),
 	KUNIT_CASE_PARAM(revoke_policy_test, policy_gen_params),
+	KUNIT_CASE_PARAM(revoke_method_test, method_gen_params),
 	KUNIT_CASE(revoke_fops_test),
 	KUNIT_CASE(revoke_async_request_test),
 	KUNIT_CASE(revoke_async_queued_test),
@@ -2596,6 +2951,8 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_step_out_self_test),
 	KUNIT_CASE(revoke_step_out_nested_test),
 	KUNIT_CASE(revoke_step_out_async_test),
+	KUNIT_CASE(revoke_step_in_async_test),
+	KUNIT_CASE(revoke_step_out_alone_test),
 #ifdef TEST_LOCKDEP
 	KUNIT_CASE(revoke_lockdep_method_test),
 	KUNIT_CASE(revoke_lockdep_release_test),

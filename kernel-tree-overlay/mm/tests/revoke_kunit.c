@@ -820,6 +820,7 @@ static void revoke_mm_mmap_revoked_test(struct kunit *test)
 	const struct toy_case *c = test->param_value;
 	struct toy *toy = toy_new(test, c->shape);
 	struct file *file = toy_file_new(test, toy);
+	struct file_use use;
 	unsigned long addr;
 
 	addr = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
@@ -830,6 +831,8 @@ static void revoke_mm_mmap_revoked_test(struct kunit *test)
 			-EIDRM);
 	KUNIT_EXPECT_EQ(test, (long)try_map(file, addr, 0, 1, MAP_SHARED),
 			-EIDRM);
+	/* It has been revoked just before. */
+	KUNIT_EXPECT_EQ(test, revokable_mmap_begin(file, &use), -EIDRM);
 	expect_mapped(test, addr);
 	unmap(test, addr);
 }
