@@ -60,7 +60,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants mail clean \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mail clean \
 	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
 .NOTPARALLEL:
 
@@ -77,6 +77,7 @@ help:
 	@echo 'make vng          one suite in the patched kernel, booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
+	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
@@ -130,6 +131,9 @@ mutants: tools programs source
 
 check-mutants: programs source
 	@tools/stage 'mutants apply' tools/mutants/run -n
+
+model: deps
+	@tools/stage 'the model' tools/model
 
 vng: tools programs kernel-series
 	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \

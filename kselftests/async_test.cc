@@ -147,6 +147,7 @@ INSTANTIATE_TEST_SUITE_P(, AsyncPolicy,
                                return "OwnErrnos";
                              case Dev::kAsync:
                                return "QueuesRequests";
+                             case Dev::kDontCopy:
                              case Dev::kNever:
                                break;
                            }

@@ -106,6 +106,7 @@ INSTANTIATE_TEST_SUITE_P(, FilePolicy,
                                return "OwnErrnos";
                              case Dev::kAsync:
                                return "QueuesRequests";
+                             case Dev::kDontCopy:
                              case Dev::kNever:
                                break;
                            }

@@ -16,10 +16,7 @@
 
 #include <cerrno>
 #include <optional>
-#include <sstream>
 #include <string>
-#include <tuple>
-#include <utility>
 #include <vector>
 
 #include "baseline.h"
@@ -29,108 +26,30 @@
 #include "device_node.h"
 #include "errno_matchers.h"
 #include "fd.h"
-#include "proc.h"
 #include "process.h"
 #include "revokeat.h"
+#include "shape_test.h"
 #include "sigbus_probe.h"
 #include "temp_dir.h"
 #include "test_check.h"
 #include "test_device.h"
+#include "vma_info.h"
 
 namespace revoke_test {
 namespace {
 
 using testing::HasSubstr;
 
-void ExpectDead(const volatile std::uint64_t* word) {
-  EXPECT_THAT(Probe::Read(word), DiesOfSigbusAt(word));
-  EXPECT_THAT(Probe::Write(const_cast<volatile std::uint64_t*>(word), 0xbadU),
-              DiesOfSigbusAt(word));
+std::string VmFlags(const Mapping& mapping) {
+  const std::vector<Vma> vmas = VmasOf(getpid(), mapping.base(), mapping.size());
+  return vmas.empty() ? "no such mapping" : vmas.front().flags;
 }
 
-// The VmFlags of the mapping that begins at `base`; empty if there is none.
-std::string VmFlags(const void* base) {
-  std::ostringstream start;
-  start << std::hex << reinterpret_cast<std::uintptr_t>(base) << '-';
-  std::istringstream smaps(ReadSmallFile("/proc/self/smaps").value_or(""));
-  bool here = false;
-  for (std::string line; std::getline(smaps, line);) {
-    if (line.starts_with(start.str())) here = true;
-    if (here && line.starts_with("VmFlags:")) return line + " ";
-  }
-  return "";
-}
+class MappingTest : public ShapeTest {};
 
-class MappingTest : public TestDeviceTest {
- protected:
-  void Open(Dev dev, revoke_test_shape shape) {
-    dev_ = dev;
-    shape_ = shape;
-    fd_ = OpenDevice(dev);
-    ASSERT_THAT(fd_, SyscallSucceeds());
-    generation_ = static_cast<std::uint32_t>(Generation(fd_.get()));
-  }
-
-  FileDescriptor& fd() { return fd_; }
-  Mapping Map(std::size_t pages = kShapePages, int prot = PROT_READ | PROT_WRITE,
-              int flags = MAP_SHARED) const {
-    return MapShape(fd_, shape_, pages, prot, flags);
-  }
-  std::uint64_t Stamp(std::size_t page) const {
-    return revoke_test_stamp(generation_, static_cast<std::uint32_t>(page));
-  }
-
-  // The memory is there through every page of `mapping`.
-  void ExpectAlive(const Mapping& mapping, std::size_t first_page = 0) const {
-    ASSERT_THAT(mapping, SyscallSucceeds());
-    for (std::size_t page = 0; page < mapping.size() / PageSize(); ++page) {
-      EXPECT_THAT(Probe::Read(PageWord(mapping, page)), ReadsValue(Stamp(first_page + page)));
-    }
-  }
-  // No page of `mapping` lets anything through.
-  static void ExpectAllDead(const Mapping& mapping) {
-    for (std::size_t page = 0; page < mapping.size() / PageSize(); ++page) {
-      ExpectDead(PageWord(mapping, page));
-    }
-  }
-  void Revoke() const { ASSERT_THAT(revoke(NodeOf(dev_).c_str()), SyscallSucceedsWithValue(0)); }
-  // The object goes; its memory is not the device's any more.
-  void RevokeObject() const { ASSERT_THAT(control().RevokeIt(dev_), SyscallSucceeds()); }
-  void ExpectMemoryUntouched() const {
-    for (std::uint32_t page = 0; page < kShapePages; ++page) {
-      EXPECT_EQ(control().Peek(dev_, page), REVOKE_TEST_POISON) << "page " << page;
-    }
-  }
-
-  Dev dev() const { return dev_; }
-
- private:
-  Dev dev_ = Dev::kDefault;
-  revoke_test_shape shape_ = REVOKE_TEST_SHAPE_FAULT_PAGE;
-  FileDescriptor fd_;
-  std::uint32_t generation_ = 0;
-};
-
-class MappingShape : public MappingTest, public testing::WithParamInterface<Shape> {
- protected:
-  void SetUp() override {
-    MappingTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    Open(GetParam().dev, GetParam().shape);
-  }
-};
+class MappingShape : public ShapeParamTest {};
 
 class MappingPrivate : public MappingShape {};
-
-std::vector<Shape> PrivateShapes() {
-  std::vector<Shape> shapes;
-  for (const Shape& shape : AllShapes()) {
-    if (shape.can_be_private) shapes.push_back(shape);
-  }
-  return shapes;
-}
-
-std::string ShapeName(const testing::TestParamInfo<Shape>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(, MappingShape, testing::ValuesIn(AllShapes()), ShapeName);
 INSTANTIATE_TEST_SUITE_P(, MappingPrivate, testing::ValuesIn(PrivateShapes()), ShapeName);
@@ -433,17 +352,17 @@ REVOKE_TEST_P(MappingShape, RevokedWithThatOfAPredecessorStillThere, baseline::k
 
 REVOKE_TEST_P(MappingShape, SmapsShowThatItIsRevocable, baseline::kEnosys) {
   const Mapping mapping = Map();
-  EXPECT_THAT(VmFlags(mapping.base()), HasSubstr(" rv "));
+  EXPECT_THAT(VmFlags(mapping), HasSubstr(" rv "));
   Revoke();
-  EXPECT_THAT(VmFlags(mapping.base()), HasSubstr(" rv "));
+  EXPECT_THAT(VmFlags(mapping), HasSubstr(" rv "));
 }
 
 REVOKE_TEST_F(MappingTest, SmapsOfWhatIsNotRevocable, baseline::kEnosys) {
   const FileDescriptor never = OpenDevice(Dev::kNever);
   const Mapping mapping = MapShape(never, REVOKE_TEST_SHAPE_FAULT_PAGE);
   ASSERT_THAT(mapping, SyscallSucceeds());
-  EXPECT_THAT(VmFlags(mapping.base()), HasSubstr("VmFlags:"));
-  EXPECT_THAT(VmFlags(mapping.base()), testing::Not(HasSubstr(" rv ")));
+  EXPECT_THAT(VmFlags(mapping), HasSubstr(" rd "));
+  EXPECT_THAT(VmFlags(mapping), testing::Not(HasSubstr(" rv ")));
 }
 
 // ---- huge pages ----
@@ -489,7 +408,6 @@ class MappingClose : public MappingTest, public testing::WithParamInterface<Dev>
     if (IsSkipped() || HasFatalFailure()) return;
     Open(GetParam(), REVOKE_TEST_SHAPE_CLOSE);
   }
-  std::uint64_t Vmas() const { return control().Counters(dev()).vmas; }
 };
 
 INSTANTIATE_TEST_SUITE_P(, MappingClose, testing::Values(Dev::kDefault, Dev::kPrepare),

@@ -56,6 +56,10 @@ static DEFINE_PER_CPU(struct use_buckets, use_buckets);
 static struct workqueue_struct *release_wq;
 static struct workqueue_struct *revoke_wq;
 
+/* How many revokable_zap_range() have begun, and where they wait for users. */
+static atomic_long_t zap_epoch = ATOMIC_LONG_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(zap_wait);
+
 /* file_use.what of ->release, which is told by its address */
 static const char in_release[] = "release";
 
@@ -111,7 +115,8 @@ static void drain_release(struct revokable *r) { }
  */
 
 static bool use_start(struct revoke *rv, struct file_use *use,
-		      const char *what, enum revoke_state until)
+		      const char *what, enum revoke_state until,
+		      const struct revokable *inserts)
 {
 	struct use_bucket *b = use_bucket_of(rv, raw_smp_processor_id());
 
@@ -123,6 +128,8 @@ static bool use_start(struct revoke *rv, struct file_use *use,
 	use->kicked = false;
 	use->owner = NULL;
 	use->async = NULL;
+	use->inserts = inserts;
+	use->awaited = false;
 
 	/* Any bucket of this hash will do, should we have migrated. */
 	spin_lock(&b->lock);
@@ -132,6 +139,12 @@ static bool use_start(struct revoke *rv, struct file_use *use,
 		use->revoke = NULL;
 		return false;
 	}
+	/*
+	 * Pairs with the increment by revokable_zap_range(): who sees it, sees
+	 * what the driver has done before; who does not, is found.
+	 */
+	if (inserts)
+		use->epoch = atomic_long_read_acquire(&zap_epoch);
 	hlist_add_head(&use->node, &b->uses);
 	spin_unlock(&b->lock);
 
@@ -150,9 +163,26 @@ static bool use_start(struct revoke *rv, struct file_use *use,
  */
 bool start_using_as(struct file *file, struct file_use *use, const char *what)
 {
-	return use_start(file->f_revoke, use, what, REVOKE_REVOKED);
+	return use_start(file->f_revoke, use, what, REVOKE_REVOKED, NULL);
 }
 EXPORT_SYMBOL_GPL(start_using_as);
+
+/**
+ * start_inserting - start_using_as() for who puts entries into page tables
+ * @file: the file
+ * @use: a record on the caller's stack
+ * @what: name of the method, a string constant of built-in code
+ *
+ * These are the uses that revokable_zap_range() waits for.
+ *
+ * Context: process context; takes a spinlock, does not sleep.
+ * Return: false if the file has been revoked.  Then there is nothing to stop.
+ */
+bool start_inserting(struct file *file, struct file_use *use, const char *what)
+{
+	return use_start(file->f_revoke, use, what, REVOKE_REVOKED,
+			 file->f_revoke->r);
+}
 
 /**
  * start_using_vma_ops - start_using() for vm_ops->open and ->close
@@ -169,7 +199,7 @@ EXPORT_SYMBOL_GPL(start_using_as);
 bool start_using_vma_ops(struct file *file, struct file_use *use,
 			 const char *what)
 {
-	return use_start(file->f_revoke, use, what, REVOKE_CLOSED);
+	return use_start(file->f_revoke, use, what, REVOKE_CLOSED, NULL);
 }
 
 /* Call fn() for the records of all buckets, with their locks held. */
@@ -226,6 +256,8 @@ static void use_forget_kick(struct file_use *use)
  */
 static bool use_left(struct file_use *use, struct revoke_drain *drain)
 {
+	if (unlikely(use->awaited))
+		wake_up_all(&zap_wait);
 	if (likely(!drain))
 		return false;
 
@@ -343,7 +375,8 @@ bool unbreak_using(struct file_break *brk)
 		struct revoke *async = use->async;
 		struct module *owner = use->owner;
 
-		if (!use_start(rv, use, use->what, REVOKE_REVOKED)) {
+		if (!use_start(rv, use, use->what, REVOKE_REVOKED,
+			       use->inserts)) {
 			/* Its end still has to be told from no use. */
 			use->revoke = rv;
 			use->bucket = NULL;
@@ -545,7 +578,7 @@ static int revoke_attach(struct file *file, struct revoke *rv)
 			 */
 			if (rv->state == REVOKE_OPENING)
 				use_start(rv, &rv->open_use, "open",
-					  REVOKE_REVOKED);
+					  REVOKE_REVOKED, NULL);
 			rv->ticket = ++r->ticket;
 			list_add_tail(&rv->node, &r->files);
 			file->f_revoke = rv;
@@ -897,6 +930,7 @@ static void release_begin(struct revoke *rv, struct revoke_drain *drain)
 	use->what = in_release;
 	use->drain = drain;
 	use->kicked = false;
+	use->inserts = NULL;
 	scoped_guard(spinlock, &use->bucket->lock)
 		hlist_add_head(&use->node, &use->bucket->uses);
 	use_acquire(use, rv);
@@ -916,6 +950,9 @@ static void revoke_detach(struct revoke *rv)
 {
 	struct file *file = rv->file;
 
+	/* Before ->release, after which the memory may be somebody else's. */
+	if (rv->tracked)
+		revoke_untrack(file);
 	revoke_drop_relays(rv);
 	if (rv->opened) {
 		locks_revoke_file(file);
@@ -1256,11 +1293,12 @@ EXPORT_SYMBOL_GPL(revoke_it);
  * revoke_it_async - revoke_it() without the waiting
  * @r: the object
  * @done: called from a workqueue, with the data given to revokable_alloc(),
- *	when the revoke is complete
+ *	when the revoke is complete; NULL: the caller has no use for that
  *
  * When this returns, no method will start, and mapped memory is unreachable
  * except for tasks that are inside a method.  Until @done is called the driver
- * must keep whatever its methods and its ->release use.  May be called once.
+ * must keep whatever its methods and its ->release use; without @done, that has
+ * to be kept by the open files.  May be called once.
  *
  * Context: may sleep, but waits for no user.  The caller must hold no lock
  *	that is taken inside of an mmap_lock.
@@ -1271,7 +1309,8 @@ void revoke_it_async(struct revokable *r, void (*done)(void *data))
 
 	might_sleep();
 	revoke_batch_init(&batch);
-	scoped_guard(spinlock, &r->lock) {
+	if (done) {
+		guard(spinlock)(&r->lock);
 		r->done = done;
 		r->done_wanted = true;
 		revokable_get(r);
@@ -1351,6 +1390,142 @@ int revoke_file(struct file *file)
 	return revoke_batch(rv->r, &batch, rv, true);
 }
 EXPORT_SYMBOL_GPL(revoke_file);
+
+struct inserting {
+	const struct revokable	*r;
+	unsigned long		epoch;
+	bool			found;	/* somebody who began before that */
+	bool			inside;	/* the caller, in whatever method ... */
+	bool			self;	/* ... and if that inserts */
+};
+
+static void test_inserting(struct file_use *use, void *arg)
+{
+	struct inserting *in = arg;
+
+	if (use->task == current) {
+		in->self |= use->inserts == in->r;
+		/* A fault can outlive its file, other methods cannot. */
+		in->inside |= in->self ||
+			      (!use->inserts && use->revoke->r == in->r);
+	} else if (use->inserts == in->r && (long)(use->epoch - in->epoch) < 0) {
+		use->awaited = true;
+		in->found = true;
+	}
+}
+
+static bool still_inserting(struct inserting *in)
+{
+	in->found = false;
+	visit_uses(test_inserting, in);
+	return in->found;
+}
+
+/*
+ * All VMAs of the files on one of the lists.  Both are in the order of their
+ * tickets; those of @list are done with up to @ticket.  A file that is revoked
+ * meanwhile goes from one list to the other, and may be found on both.
+ */
+static void zap_files(struct revokable *r, const struct list_head *list,
+		      pgoff_t first, pgoff_t last)
+{
+	struct file *done = NULL, *file;
+	u64 ticket = 0, until;
+	struct revoke *rv;
+
+	spin_lock(&r->lock);
+	until = r->ticket;
+again:
+	list_for_each_entry(rv, list, node) {
+		if (rv->ticket <= ticket)
+			continue;
+		if (rv->ticket > until)
+			break;
+		ticket = rv->ticket;
+		file = rv->file;
+		/* Most files of a device share one, which takes one walk. */
+		if (!READ_ONCE(rv->mapped) ||
+		    (done && file->f_mapping == done->f_mapping))
+			continue;
+		/* VMAs have references, so there are none without. */
+		if (!file_ref_get(&file->f_ref))
+			continue;
+		spin_unlock(&r->lock);
+		if (done)
+			fput(done);
+		done = file;
+		revoke_zap_pages(file, first, last);
+		spin_lock(&r->lock);
+		goto again;
+	}
+	spin_unlock(&r->lock);
+	if (done)
+		fput(done);
+}
+
+static void zap_all_files(struct revokable *r, pgoff_t first, pgoff_t last)
+{
+	zap_files(r, &r->files, first, last);
+	zap_files(r, &r->leaving, first, last);
+}
+
+/**
+ * revokable_zap_range - take a part of the object out of all mappings
+ * @r: the object
+ * @start: where the part begins, in pages, as in vm_pgoff
+ * @nr: how many pages; 0: all that follow
+ *
+ * The files stay as they are: a fault may bring the pages back.  So the driver
+ * first changes what its ->mmap and faults go by, under a lock of theirs or
+ * without, and calls this then.  Who is in one of them, or in
+ * start_using_vma(), may have looked before that, and is waited for.  Whoever
+ * comes later sees the change.  So, on return, no page table entry leads to the
+ * part, except for those that have been allowed to after the change.  Private
+ * copies have been taken, too.
+ *
+ * A method other than those that inserts entries into mappings of its own file
+ * is not waited for, unless it has called start_using_vma(), too: it could be
+ * asleep for good.
+ *
+ * As for unmap_mapping_range(), private mappings made by remap_pfn_range() are
+ * where their PFN is.  If that is not their offset, only shared ones should be
+ * allowed.
+ *
+ * Context: may sleep.  Not in ->mmap, a fault, or start_using_vma() of the same
+ *	object, where two callers would wait for each other.  The caller must
+ *	hold no lock that ->mmap or a fault of the object takes, nor any that is
+ *	taken inside of an mmap_lock.  If a file is closed meanwhile, its
+ *	->release may follow later in the caller's task.
+ */
+void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
+{
+	pgoff_t last = nr ? start + nr - 1 : ULONG_MAX;
+	struct inserting in = { .r = r };
+	bool wait;
+
+	might_sleep();
+	if (last < start)
+		last = ULONG_MAX;
+
+	/* After what the driver has changed; pairs with use_start(). */
+	in.epoch = atomic_long_inc_return(&zap_epoch);
+	wait = still_inserting(&in);
+	/* Access ends now, also if the wait takes long. */
+	zap_all_files(r, start, last);
+	if (WARN_ON_ONCE(in.self))
+		return;
+
+	/* To lockdep, who is in another method would wait for that. */
+	if (!in.inside)
+		drain_acquire(r);
+	if (wait) {
+		wait_event(zap_wait, !still_inserting(&in));
+		zap_all_files(r, start, last);
+	}
+	if (!in.inside)
+		drain_release(r);
+}
+EXPORT_SYMBOL_GPL(revokable_zap_range);
 
 /*
  * The last reference has gone.  Either __fput() or a revoke gets to release

@@ -75,10 +75,12 @@ struct test_obj {
 	atomic_t		async;		/* enum test_async */
 
 	wait_queue_head_t	wait;
-	spinlock_t		lock;		/* fifo and @files */
+	spinlock_t		lock;		/* fifo, @files, @taken */
 	DECLARE_KFIFO(fifo, u8, REVOKE_TEST_FIFO_SIZE);
 	struct fasync_struct	*fasync;
 	unsigned int		files;
+	pgoff_t			taken;		/* ... of so many: */
+	unsigned long		taken_pages;
 
 	spinlock_t		req_lock;	/* @queued, @finished; irqs off */
 	struct list_head	queued;
@@ -394,6 +396,11 @@ static const struct revokable_ops test_ops[REVOKE_TEST_DEVICES] = {
 	},
 	[REVOKE_TEST_DEV_ASYNC] = {
 		.flags		= REVOKABLE_CLOSE_AT_RELEASE | REVOKABLE_ASYNC,
+		.kick		= test_kick,
+	},
+	[REVOKE_TEST_DEV_DONTCOPY] = {
+		.flags		= REVOKABLE_CLOSE_AT_RELEASE |
+				  REVOKABLE_DONTCOPY,
 		.kick		= test_kick,
 	},
 };
@@ -1084,6 +1091,27 @@ static struct page *obj_page(struct test_obj *obj, pgoff_t pgoff)
 	return obj->pages[index];
 }
 
+/* Whether a part of it has been taken out of all mappings, not to come back */
+static bool obj_taken(struct test_obj *obj, pgoff_t pgoff, unsigned long pages)
+{
+	guard(spinlock_irqsave)(&obj->lock);
+	return pgoff < obj->taken + obj->taken_pages &&
+	       obj->taken < pgoff + pages;
+}
+
+/* Who is stopped in here has looked already. */
+static int insert_begin(struct test_call *call, const struct file *file,
+			enum revoke_test_method method, pgoff_t pgoff,
+			unsigned long pages)
+{
+	struct test_file *tf = file->private_data;
+	bool taken = obj_taken(tf->obj, pgoff, pages);
+	int ret;
+
+	ret = call_begin(call, file, method);
+	return ret ?: taken ? -ENXIO : 0;
+}
+
 /* What ->fault makes of a point's error: try again, or give up */
 static vm_fault_t fault_result(int err)
 {
@@ -1103,7 +1131,8 @@ static vm_fault_t test_fault_page(struct vm_fault *vmf)
 	struct test_call call;
 	int err;
 
-	err = call_begin(&call, vmf->vma->vm_file, REVOKE_TEST_VM_FAULT);
+	err = insert_begin(&call, vmf->vma->vm_file, REVOKE_TEST_VM_FAULT,
+			   vmf->pgoff, 1);
 	if (err)
 		return fault_end(&call, fault_result(err));
 
@@ -1118,7 +1147,8 @@ static vm_fault_t test_fault_pfn(struct vm_fault *vmf)
 	struct page *page;
 	int err;
 
-	err = call_begin(&call, vmf->vma->vm_file, REVOKE_TEST_VM_FAULT);
+	err = insert_begin(&call, vmf->vma->vm_file, REVOKE_TEST_VM_FAULT,
+			   vmf->pgoff, 1);
 	if (err)
 		return fault_end(&call, fault_result(err));
 
@@ -1144,7 +1174,11 @@ static vm_fault_t test_huge_fault(struct vm_fault *vmf, unsigned int order)
 	struct page *page;
 	int err;
 
-	err = call_begin(&call, vma->vm_file, REVOKE_TEST_VM_HUGE_FAULT);
+	err = insert_begin(&call, vma->vm_file, REVOKE_TEST_VM_HUGE_FAULT,
+			   linear_page_index(vma, addr), 1UL << order);
+	/* Some of its pages can still be mapped one by one. */
+	if (err == -ENXIO)
+		return fault_end(&call, VM_FAULT_FALLBACK);
 	if (err)
 		return fault_end(&call, fault_result(err));
 
@@ -1487,7 +1521,8 @@ static int test_mmap(struct file *file, struct vm_area_struct *vma)
 	struct test_call call;
 	int ret;
 
-	ret = call_begin(&call, file, REVOKE_TEST_MMAP);
+	ret = insert_begin(&call, file, REVOKE_TEST_MMAP, vma->vm_pgoff,
+			   vma_pages(vma));
 	if (!ret)
 		ret = do_mmap_vma(call.tf, vma);
 	return call_end(&call, ret);
@@ -1530,7 +1565,8 @@ static int test_mmap_prepare(struct vm_area_desc *desc)
 	struct test_call call;
 	int ret;
 
-	ret = call_begin(&call, desc->file, REVOKE_TEST_MMAP);
+	ret = insert_begin(&call, desc->file, REVOKE_TEST_MMAP, desc->pgoff,
+			   vma_desc_pages(desc));
 	if (!ret)
 		ret = do_mmap_prepare(call.tf, desc);
 	return call_end(&call, ret);
@@ -1574,6 +1610,42 @@ static long test_info(struct test_obj *obj, struct revoke_test_info __user *arg)
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
+static int insert_from_user(struct revoke_test_insert *insert,
+			    struct revoke_test_insert __user *arg)
+{
+	if (copy_from_user(insert, arg, sizeof(*insert)))
+		return -EFAULT;
+	if (insert->pad || (unsigned long)insert->address != insert->address ||
+	    !PAGE_ALIGNED((unsigned long)insert->address) ||
+	    insert->pages > REVOKE_TEST_PAGES)
+		return -EINVAL;
+	return 0;
+}
+
+static bool can_insert(const struct vm_area_struct *vma,
+		       const struct revoke_test_insert *insert)
+{
+	return vma_shape(vma) == REVOKE_TEST_SHAPE_IOCTL &&
+	       (vma->vm_end - insert->address) >> PAGE_SHIFT >= insert->pages;
+}
+
+static long insert_pfns(struct test_obj *obj, struct vm_area_struct *vma,
+			const struct revoke_test_insert *insert)
+{
+	unsigned long addr = insert->address;
+	u32 i;
+
+	for (i = 0; i < insert->pages; i++, addr += PAGE_SIZE) {
+		struct page *page;
+
+		page = obj_page(obj, linear_page_index(vma, addr));
+		if (vmf_insert_pfn(vma, addr, page_to_pfn(page)) !=
+		    VM_FAULT_NOPAGE)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /*
  * As those drivers do that fill a mapping in an ioctl.  A use of the file is
  * held, so the zap after the drain finds what this has inserted.
@@ -1583,34 +1655,21 @@ static long test_insert(struct file *file, struct test_obj *obj,
 {
 	struct revoke_test_insert insert;
 	struct vm_area_struct *vma;
-	unsigned long addr;
-	long ret = 0;
-	u32 i;
+	long ret;
 
-	if (copy_from_user(&insert, arg, sizeof(insert)))
-		return -EFAULT;
-	addr = insert.address;
-	if (insert.pad || addr != insert.address || !PAGE_ALIGNED(addr) ||
-	    insert.pages > REVOKE_TEST_PAGES)
-		return -EINVAL;
+	ret = insert_from_user(&insert, arg);
+	if (ret)
+		return ret;
 
 	mmap_read_lock(current->mm);
-	vma = vma_lookup(current->mm, addr);
-	if (!vma || vma->vm_file != file ||
-	    vma_shape(vma) != REVOKE_TEST_SHAPE_IOCTL ||
-	    (vma->vm_end - addr) >> PAGE_SHIFT < insert.pages) {
+	vma = vma_lookup(current->mm, insert.address);
+	if (!vma || vma->vm_file != file || !can_insert(vma, &insert))
 		ret = -EFAULT;
-		goto out;
-	}
-	for (i = 0; i < insert.pages && !ret; i++, addr += PAGE_SIZE) {
-		struct page *page;
-
-		page = obj_page(obj, linear_page_index(vma, addr));
-		if (vmf_insert_pfn(vma, addr, page_to_pfn(page)) !=
-		    VM_FAULT_NOPAGE)
-			ret = -ENOMEM;
-	}
-out:
+	else if (obj_taken(obj, linear_page_index(vma, insert.address),
+			   insert.pages))
+		ret = -ENXIO;
+	else
+		ret = insert_pfns(obj, vma, &insert);
 	mmap_read_unlock(current->mm);
 	return ret;
 }
@@ -1619,10 +1678,16 @@ static const struct file_operations test_fops;
 static const struct file_operations test_plain_fops;
 static const struct file_operations test_prepare_fops;
 
+/* While it is in use: a revoke changes it. */
+static bool is_test_fops(const struct file_operations *fops)
+{
+	return fops == &test_fops || fops == &test_plain_fops ||
+	       fops == &test_prepare_fops;
+}
+
 /* The private data of another file, without one of its methods being called */
 static long test_use_fd(int nr)
 {
-	const struct file_operations *f_op;
 	struct test_file *other;
 	struct file_use use;
 	struct file *file;
@@ -1633,10 +1698,7 @@ static long test_use_fd(int nr)
 	file = fd_using_file(&f);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	/* Not before the use has begun: a revoke changes that, too. */
-	f_op = file->f_op;
-	if (f_op != &test_fops && f_op != &test_plain_fops &&
-	    f_op != &test_prepare_fops)
+	if (!is_test_fops(file->f_op))
 		return -EINVAL;
 	other = test_file_enter(file, REVOKE_TEST_USE_OTHER);
 	ret = point_pass(other->obj->dev, file, REVOKE_TEST_USE_OTHER,
@@ -2123,6 +2185,37 @@ static long ctl_data(struct revoke_test_data __user *arg)
 	return 0;
 }
 
+static long ctl_take_range(struct revoke_test_range __user *arg)
+{
+	struct test_obj *obj __free(obj_put) = NULL;
+	struct revoke_test_range range;
+	struct test_dev *dev;
+	pgoff_t start;
+
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	dev = dev_of(range.dev);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	if (range.shape >= REVOKE_TEST_SHAPES ||
+	    range.first >= REVOKE_TEST_SHAPE_PAGES ||
+	    range.pages > REVOKE_TEST_SHAPE_PAGES - range.first)
+		return -EINVAL;
+
+	obj = obj_get(dev);
+	if (!obj->r)
+		return -EOPNOTSUPP;
+	start = (pgoff_t)range.shape * REVOKE_TEST_SHAPE_PAGES + range.first;
+	/* Before the zap, which waits for those who do not see it. */
+	scoped_guard(spinlock_irqsave, &obj->lock) {
+		obj->taken = start;
+		obj->taken_pages = range.pages;
+	}
+	if (range.pages)
+		revokable_zap_range(obj->r, start, range.pages);
+	return 0;
+}
+
 static long ctl_peek(struct revoke_test_peek __user *arg)
 {
 	struct test_obj *obj __free(obj_put) = NULL;
@@ -2151,6 +2244,48 @@ static long ctl_peek(struct revoke_test_peek __user *arg)
 		peek.value = READ_ONCE(*(u64 *)(mem + peek.offset));
 	}
 	return copy_to_user(arg, &peek, sizeof(peek)) ? -EFAULT : 0;
+}
+
+static long insert_using_vma(struct vm_area_struct *vma,
+			     const struct revoke_test_insert *insert)
+{
+	struct test_call call;
+	struct file_use use;
+	long ret;
+
+	if (!start_using_vma(vma, &use))
+		return -ENODEV;
+	if (!vma->vm_file || !is_test_fops(vma->vm_file->f_op) ||
+	    !can_insert(vma, insert)) {
+		ret = -EFAULT;
+	} else {
+		ret = insert_begin(&call, vma->vm_file, REVOKE_TEST_USE_VMA,
+				   linear_page_index(vma, insert->address),
+				   insert->pages);
+		if (!ret)
+			ret = insert_pfns(call.tf->obj, vma, insert);
+		ret = call_end(&call, ret);
+	}
+	stop_using_vma(&use);
+	return ret;
+}
+
+/* As those do who map something into an address space without its doing */
+static long ctl_insert(struct revoke_test_insert __user *arg)
+{
+	struct revoke_test_insert insert;
+	struct vm_area_struct *vma;
+	long ret;
+
+	ret = insert_from_user(&insert, arg);
+	if (ret)
+		return ret;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, insert.address);
+	ret = vma ? insert_using_vma(vma, &insert) : -EFAULT;
+	mmap_read_unlock(current->mm);
+	return ret;
 }
 
 /*
@@ -2359,6 +2494,10 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ctl_data(argp);
 	case REVOKE_TEST_CTL_PEEK:
 		return ctl_peek(argp);
+	case REVOKE_TEST_CTL_INSERT:
+		return ctl_insert(argp);
+	case REVOKE_TEST_CTL_TAKE_RANGE:
+		return ctl_take_range(argp);
 	case REVOKE_TEST_CTL_KTHREAD_READ:
 		return ctl_kthread_read(file->private_data, arg);
 	case REVOKE_TEST_CTL_KTHREAD_RESULT:

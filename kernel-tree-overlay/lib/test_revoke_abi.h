@@ -2,7 +2,7 @@
 /*
  * What lib/test_revoke.c and its tests agree on.  Usable from C and C++.
  *
- * /dev/revoke_test0 ... /dev/revoke_test5 (mode 0666) are the devices,
+ * /dev/revoke_test0 ... /dev/revoke_test6 (mode 0666) are the devices,
  * /dev/revoke_test_ctl (mode 0600) is where tests look behind the scenes.
  *
  *   0  default errnos, ->read_iter, ->write_iter, ->mmap
@@ -11,7 +11,8 @@
  *   2  reads as empty once revoked; otherwise as 0
  *   3  errnos of its own (REVOKE_TEST_*_ERRNO); ->mmap_prepare; otherwise as 0
  *   4  what it cannot do at once for io_uring and aio, it queues; otherwise as 0
- *   5  cannot be revoked; otherwise as 0, with a char device of its own
+ *   5  its mappings are not inherited; otherwise as 0
+ *   6  cannot be revoked; otherwise as 0, with a char device of its own
  *
  * All opens of one device share a wait queue, a byte fifo of
  * REVOKE_TEST_FIFO_SIZE, and some memory to map.  A device is one object until
@@ -27,13 +28,14 @@
 #define REVOKE_TEST_NAME		"revoke_test"	/* + a digit */
 #define REVOKE_TEST_CTL_NAME		"revoke_test_ctl"
 
-#define REVOKE_TEST_DEVICES		6
+#define REVOKE_TEST_DEVICES		7
 #define REVOKE_TEST_DEV_DEFAULT		0
 #define REVOKE_TEST_DEV_OWNER		1
 #define REVOKE_TEST_DEV_EOF		2
 #define REVOKE_TEST_DEV_PREPARE		3
 #define REVOKE_TEST_DEV_ASYNC		4
-#define REVOKE_TEST_DEV_NEVER		5
+#define REVOKE_TEST_DEV_DONTCOPY	5
+#define REVOKE_TEST_DEV_NEVER		6
 
 #define REVOKE_TEST_FIFO_SIZE		4096
 
@@ -142,6 +144,7 @@ enum revoke_test_method {
 	REVOKE_TEST_VM_ACCESS,		/* ptrace and /proc/PID/mem */
 	REVOKE_TEST_USE_OTHER,		/* between start_ and stop_using() */
 	REVOKE_TEST_OUTSIDE,		/* between break_ and unbreak_using() */
+	REVOKE_TEST_USE_VMA,		/* between start_ and stop_using_vma() */
 
 	REVOKE_TEST_METHODS
 };
@@ -263,6 +266,14 @@ struct revoke_test_wait {
 	__u64	count;		/* at least so many */
 };
 
+/* An empty range is given back: there is no more than one at a time. */
+struct revoke_test_range {
+	__u32	dev;
+	__u32	shape;		/* enum revoke_test_shape */
+	__u32	first;		/* page of that */
+	__u32	pages;
+};
+
 struct revoke_test_data {
 	__u32	dev;
 	__u32	bytes;		/* put into the fifo, all of them 'r' */
@@ -363,6 +374,22 @@ struct revoke_test_counters {
 #define REVOKE_TEST_CTL_POLL_SEEN \
 	_IOR(REVOKE_TEST_IOC, 0x34, struct revoke_test_poll)
 #define REVOKE_TEST_CTL_POLL_END		_IO(REVOKE_TEST_IOC, 0x35)
+/*
+ * REVOKE_TEST_INSERT from outside of the file: the control node puts PFNs into a
+ * mapping of any device.  It passes the points USE_VMA of that.
+ * EFAULT: there is no such mapping; ENODEV: it has been revoked.
+ */
+#define REVOKE_TEST_CTL_INSERT \
+	_IOW(REVOKE_TEST_IOC, 0x36, struct revoke_test_insert)
+/*
+ * These pages shall not be mapped, whatever is open: ->mmap fails with ENXIO,
+ * faults with SIGBUS, INSERT and CTL_INSERT with ENXIO.  They look before they
+ * pass the point ENTER of MMAP, VM_FAULT, VM_HUGE_FAULT, USE_VMA; INSERT last, and
+ * it has not called start_using_vma().  What is there goes by revokable_zap_range(), without which
+ * EOPNOTSUPP.
+ */
+#define REVOKE_TEST_CTL_TAKE_RANGE \
+	_IOW(REVOKE_TEST_IOC, 0x37, struct revoke_test_range)
 /* The driver's own view of the memory, of a dead object too until RECREATE */
 #define REVOKE_TEST_CTL_PEEK \
 	_IOWR(REVOKE_TEST_IOC, 0x2e, struct revoke_test_peek)

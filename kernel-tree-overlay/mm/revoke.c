@@ -12,6 +12,9 @@
  *		table.  So a revoke either keeps the fault out, or waits for it
  *		and then zaps what it has inserted.
  *
+ * Others	who insert entries hold a use, too: that of the method they are
+ *		in, or one that they begin with start_using_vma().
+ *
  * The driver's	vm_operations_struct is replaced, before the VMA can be seen, by
  *		one that belongs to the open file: the same members are there,
  *		but all of them lead here.  Like the file, that table lives as
@@ -22,6 +25,7 @@
  * ->open and ->close are gated together: both are delivered until the file is
  * about to be released, and neither is from then on.  See revoke_drained().
  */
+#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/revoke.h>
@@ -267,7 +271,7 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
 	use->revoke = NULL;
 	if (!file || !file_is_revokable(file))
 		return 0;
-	if (!start_using_as(file, use, "mmap"))
+	if (!start_inserting(file, use, "mmap"))
 		return file->f_revoke->r->policy.mmap_error;
 	/* Read by a revoke when it has waited for this use. */
 	WRITE_ONCE(file->f_revoke->mapped, true);
@@ -317,9 +321,36 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 }
 
 /* Hugetlb takes a lock that is held here; see make_revokable(). */
-static void revoke_zap_vma(struct vm_area_struct *vma)
+static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
+			   pgoff_t last)
 {
-	zap_vma_range(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+	pgoff_t start = vma_start_pgoff(vma);
+
+	first = max(first, start);
+	last = min(last, vma_last_pgoff(vma));
+	zap_vma_range(vma, vma->vm_start + ((first - start) << PAGE_SHIFT),
+		      (last - first + 1) << PAGE_SHIFT);
+}
+
+/*
+ * As with truncation, a fork puts the child after its parent in the tree, and
+ * mremap takes the locks that make it wait: no entry escapes by moving.
+ */
+static void revoke_zap_mapping(struct file *file, pgoff_t first, pgoff_t last,
+			       bool revoked)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct revokable *r = file->f_revoke->r;
+	struct vm_area_struct *vma;
+
+	i_mmap_lock_read(mapping);
+	mapping_rmap_tree_foreach(vma, mapping, first, last) {
+		if (file_is_revokable(vma->vm_file) &&
+		    vma->vm_file->f_revoke->r == r &&
+		    (!revoked || file_revoked(vma->vm_file)))
+			revoke_zap_vma(vma, first, last);
+	}
+	i_mmap_unlock_read(mapping);
 }
 
 /*
@@ -328,27 +359,47 @@ static void revoke_zap_vma(struct vm_area_struct *vma)
  * a single walk.  VMAs are where their vm_file's f_mapping is, which for some
  * devices is not the inode's, and private PFN mappings are in the tree under
  * their PFN, so the range is all there is.
- *
- * As with truncation, a fork puts the child after its parent in the tree, and
- * mremap takes the locks that make it wait: no entry escapes by moving.
  */
 void revoke_zap(struct file *file)
 {
+	revoke_zap_mapping(file, 0, ULONG_MAX, true);
+}
+
+/* Unmap a part of the object from all its files that share this mapping. */
+void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
+{
+	revoke_zap_mapping(file, first, last, false);
+}
+
+/*
+ * The memory types of what the file had mapped are free for others, such as the
+ * next driver, though there are VMAs left.  All uses have ended: no entry comes
+ * back, and no VMA is given a memory type.
+ */
+void revoke_untrack(struct file *file)
+{
 	struct address_space *mapping = file->f_mapping;
-	struct revokable *r = file->f_revoke->r;
 	struct vm_area_struct *vma;
 
 	i_mmap_lock_read(mapping);
 	mapping_rmap_tree_foreach(vma, mapping, 0, ULONG_MAX) {
-		if (file_revoked(vma->vm_file) &&
-		    vma->vm_file->f_revoke->r == r)
-			revoke_zap_vma(vma);
+		if (vma->vm_file == file)
+			vma_untrack_pfnmap(vma);
 	}
 	i_mmap_unlock_read(mapping);
 }
+
 #else
 /* Without an MMU there is nothing to zap, so nothing revokable is mapped. */
 void revoke_zap(struct file *file)
+{
+}
+
+void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
+{
+}
+
+void revoke_untrack(struct file *file)
 {
 }
 
@@ -356,3 +407,28 @@ void revoke_free_vm_ops(struct revoke *rv)
 {
 }
 #endif
+
+/**
+ * start_using_vma - keep the file of a mapping from being taken away
+ * @vma: the mapping, which is kept by a lock
+ * @use: a record on the caller's stack
+ *
+ * For page table entries that are not inserted by a method of the mapped file:
+ * but by a method of another file, or a kernel thread.  A revoke waits for
+ * stop_using_vma(), and then takes away what has been inserted, so the caller
+ * must not wait for a revoke of the same object meanwhile, nor for a lock held
+ * by one.
+ *
+ * Context: the mmap_lock, or the VMA's lock, is held until the entries are
+ *	inserted, but not necessarily until stop_using_vma().  Does not sleep.
+ * Return: false if the file has been revoked.  Then nothing may be inserted,
+ *	and there is nothing to stop.
+ */
+bool start_using_vma(struct vm_area_struct *vma, struct file_use *use)
+{
+	use->revoke = NULL;
+	if (!vma->vm_file || !file_is_revokable(vma->vm_file))
+		return true;
+	return start_inserting(vma->vm_file, use, "start_using_vma");
+}
+EXPORT_SYMBOL_GPL(start_using_vma);

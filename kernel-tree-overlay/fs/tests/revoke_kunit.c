@@ -1896,6 +1896,23 @@ static void revoke_async_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->dones), 1);
 }
 
+/* Nobody waits, and nobody wants to be told. */
+static void revoke_async_unattended_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_block(test, toy, file);
+
+	revoke_it_async(toy->r, NULL);
+	KUNIT_EXPECT_TRUE(test, file_revoked(file));
+	expect_released(test, file, 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, came(&file->f_revoke->released));
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->dones), 0);
+}
+
 /* With nobody inside, each file is left to a worker of its own. */
 static void revoke_async_idle_test(struct kunit *test)
 {
@@ -2937,6 +2954,7 @@ static struct kunit_case revoke_cases[] = {
 #endif
 	KUNIT_CASE(revoke_async_nobody_test),
 	KUNIT_CASE(revoke_async_test),
+	KUNIT_CASE(revoke_async_unattended_test),
 	KUNIT_CASE(revoke_async_idle_test),
 	KUNIT_CASE_PARAM(revoke_policy_test, policy_gen_params),
 	KUNIT_CASE_PARAM(revoke_method_test, method_gen_params),

@@ -34,6 +34,7 @@ struct revokable;
 struct revoke;
 struct task_struct;
 struct use_bucket;
+struct vm_area_struct;
 struct vm_operations_struct;
 
 /* After a revoke, read(2) returns 0 instead of an error, as on a hung-up tty */
@@ -53,6 +54,11 @@ struct vm_operations_struct;
  * flag, ->read_iter and ->write_iter get synchronous requests only.
  */
 #define REVOKABLE_ASYNC			BIT(4)
+/*
+ * Mappings are for the address space that has made them: fork(2) leaves them
+ * out, mremap(2) does not make them grow, madvise(MADV_DOFORK) fails.
+ */
+#define REVOKABLE_DONTCOPY		BIT(5)
 
 /**
  * struct revokable_policy - what system calls on a revoked file return
@@ -155,6 +161,10 @@ struct revoke_drain {
  * @owner: the module to which the task will return, while it has stepped out
  * @async: the call may queue a request, which has been counted; it is until
  *	@bucket is NULL
+ * @inserts: the object, for comparison, if entries may be put into page tables
+ *	in here; else NULL
+ * @epoch: then, how many revokable_zap_range() had begun before
+ * @awaited: set, under the bucket lock, by one that waits for this use
  * @r: lockdep's view of the use
  *
  * On the stack of the task.  Whoever leaves touches this record and, if it is
@@ -170,6 +180,9 @@ struct file_use {
 	bool			kicked;
 	struct module		*owner;
 	struct revoke		*async;
+	const struct revokable	*inserts;
+	unsigned long		epoch;
+	bool			awaited;
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct revokable	*r;
 #endif
@@ -195,6 +208,7 @@ struct revoke {
 	enum revoke_state	state;		/* until REVOKED under r->lock */
 	bool			opened;		/* there will be a ->release */
 	bool			mapped;		/* there may be, or was, a VMA */
+	bool			tracked;	/* likewise, with a memory type */
 	bool			zapped;		/* scratch of one revoke_start() */
 	struct kref		ref;
 	struct list_head	node;		/* r->files or r->leaving */
@@ -270,16 +284,20 @@ void revokable_flush_done(struct revokable *r);
 int revoke_files(struct revokable *r);
 int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
 int revoke_file(struct file *file);
+void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr);
 bool file_revoked(const struct file *file);
 void revoke_async_done(struct kiocb *iocb, long ret);
 
 bool start_using_as(struct file *file, struct file_use *use, const char *what);
+bool start_inserting(struct file *file, struct file_use *use, const char *what);
 bool start_using_vma_ops(struct file *file, struct file_use *use,
 			 const char *what);
 bool stop_using_revokable(struct file_use *use);
 
 void break_using(struct file *file, struct file_break *brk);
 bool unbreak_using(struct file_break *brk);
+
+bool start_using_vma(struct vm_area_struct *vma, struct file_use *use);
 
 /**
  * start_using - keep a file from being taken away
@@ -328,11 +346,23 @@ static inline void stop_using(struct file_use *use)
 {
 }
 
+static inline bool start_using_vma(struct vm_area_struct *vma,
+				   struct file_use *use)
+{
+	return true;
+}
+
 static inline void break_using(struct file *file, struct file_break *brk)
 {
 }
 
 static inline bool unbreak_using(struct file_break *brk)
+{
+	return true;
+}
+
+static inline bool start_inserting(struct file *file, struct file_use *use,
+				   const char *what)
 {
 	return true;
 }
@@ -348,6 +378,19 @@ static inline void revoke_async_done(struct kiocb *iocb, long ret)
 }
 
 #endif /* CONFIG_REVOKE */
+
+/**
+ * stop_using_vma - end what start_using_vma() began
+ * @use: the record given to start_using_vma()
+ *
+ * Touches @use only; VMA and file may be gone.
+ *
+ * Context: the task that called start_using_vma(), process context.
+ */
+static inline void stop_using_vma(struct file_use *use)
+{
+	stop_using(use);
+}
 
 /**
  * struct fd_using - a descriptor's file, kept from being taken away
@@ -411,6 +454,8 @@ struct revoke *__revoke_cmd_done(struct file *file, s32 *ret);
 #ifdef CONFIG_REVOKE
 /* Between fs/ and mm/ */
 void revoke_zap(struct file *file);
+void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last);
+void revoke_untrack(struct file *file);
 void revoke_free_vm_ops(struct revoke *rv);
 
 /*
@@ -428,6 +473,11 @@ static inline struct cdev *revoke_cdev(const struct file *file)
 	return file->f_revoke->cdev;
 }
 
+static inline struct revoke *file_revoke(const struct file *file)
+{
+	return file_is_revokable(file) ? file->f_revoke : NULL;
+}
+
 /* For what the VFS does with a file without calling a method: 0 or an errno */
 static inline int revoked_error(const struct file *file)
 {
@@ -438,6 +488,19 @@ static inline int revoked_error(const struct file *file)
 static inline int revoked_mmap_error(const struct file *file)
 {
 	return file->f_revoke->r->policy.mmap_error;
+}
+
+/* A use of the file is held, as that is where PFNs are remapped. */
+static inline void revokable_pfnmap_tracked(const struct file *file)
+{
+	if (file && file_is_revokable(file))
+		WRITE_ONCE(file->f_revoke->tracked, true);
+}
+
+static inline bool revokable_dontcopy(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       file->f_revoke->r->flags & REVOKABLE_DONTCOPY;
 }
 
 int revokable_mmap_begin(struct file *file, struct file_use *use);
@@ -453,6 +516,11 @@ static inline struct cdev *revoke_cdev(const struct file *file)
 	return NULL;
 }
 
+static inline struct revoke *file_revoke(const struct file *file)
+{
+	return NULL;
+}
+
 static inline int revoked_error(const struct file *file)
 {
 	return 0;
@@ -461,6 +529,15 @@ static inline int revoked_error(const struct file *file)
 static inline int revoked_mmap_error(const struct file *file)
 {
 	return 0;
+}
+
+static inline void revokable_pfnmap_tracked(const struct file *file)
+{
+}
+
+static inline bool revokable_dontcopy(const struct file *file)
+{
+	return false;
 }
 
 static inline int revokable_mmap_begin(struct file *file, struct file_use *use)

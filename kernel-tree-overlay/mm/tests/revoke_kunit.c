@@ -29,6 +29,10 @@
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
+#ifdef __HAVE_PFNMAP_TRACKING
+#include <asm/memtype.h>
+#endif
+
 #include "../internal.h"
 
 #define TIMEOUT		(10 * HZ)	/* for what has to happen */
@@ -84,6 +88,7 @@ struct toy {
 	enum toy_shape				shape;
 	const struct vm_operations_struct	*vm_ops;
 	struct page				*pages;
+	unsigned long				pfn;	/* 0: of @pages */
 	struct mm_struct			*mm;	/* of the test */
 	wait_queue_head_t			queue;
 	bool					gate;
@@ -92,6 +97,7 @@ struct toy {
 	struct completion			kicked;
 	struct completion			done;
 	bool					mmap_blocks;
+	bool					mmap_waits;	/* at the gate */
 	long					fault_blocks;	/* at this page */
 	atomic_t				files;
 	atomic_t				releases;
@@ -99,6 +105,7 @@ struct toy {
 	atomic_t				opens;
 	atomic_t				closes;
 	int					closes_at_release;
+	bool					taken[NR_PAGES];
 	bool					late;	/* vm_ops after release */
 };
 
@@ -143,7 +150,7 @@ static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 	struct page *page;
 
 	toy_vm_called(toy, &toy->faults);
-	if (vmf->pgoff >= NR_PAGES)
+	if (vmf->pgoff >= NR_PAGES || READ_ONCE(toy->taken[vmf->pgoff]))
 		return VM_FAULT_SIGBUS;
 	if (toy->fault_blocks == vmf->pgoff) {
 		complete(&toy->inside);
@@ -180,13 +187,31 @@ static void toy_await_revoke(struct toy *toy, struct file *file)
 		schedule_timeout_uninterruptible(1);
 }
 
+/* Looks at what the range zap is to be about, and may then take its time. */
+static int toy_mmap_begin(struct toy *toy, struct file *file, pgoff_t pgoff,
+			  unsigned long pages)
+{
+	for (; pages--; pgoff++) {
+		if (pgoff < NR_PAGES && READ_ONCE(toy->taken[pgoff]))
+			return -ENXIO;
+	}
+	if (toy->mmap_waits) {
+		complete(&toy->inside);
+		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+	}
+	toy_await_revoke(toy, file);
+	return 0;
+}
+
 static int toy_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct toy *toy = file->private_data;
 	unsigned long addr;
-	int ret = 0;
+	int ret;
 
-	toy_await_revoke(toy, file);
+	ret = toy_mmap_begin(toy, file, vma->vm_pgoff, vma_pages(vma));
+	if (ret)
+		return ret;
 	vma->vm_private_data = toy;
 	vma->vm_ops = toy->vm_ops;
 	switch (toy->shape) {
@@ -200,8 +225,11 @@ static int toy_mmap(struct file *file, struct vm_area_struct *vma)
 					     linear_page_index(vma, addr));
 		break;
 	case TOY_REMAP_PFN:
+		if (toy->pfn)
+			vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 		ret = remap_pfn_range(vma, vma->vm_start,
-				      page_to_pfn(toy->pages) + vma->vm_pgoff,
+				      (toy->pfn ?: page_to_pfn(toy->pages)) +
+				      vma->vm_pgoff,
 				      vma->vm_end - vma->vm_start,
 				      vma->vm_page_prot);
 		break;
@@ -214,8 +242,12 @@ static int toy_mmap(struct file *file, struct vm_area_struct *vma)
 static int toy_mmap_prepare(struct vm_area_desc *desc)
 {
 	struct toy *toy = desc->file->private_data;
+	int ret;
 
-	toy_await_revoke(toy, desc->file);
+	ret = toy_mmap_begin(toy, desc->file, desc->pgoff,
+			     vma_desc_pages(desc));
+	if (ret)
+		return ret;
 	desc->private_data = toy;
 	desc->vm_ops = toy->vm_ops;
 	if (toy->shape == TOY_PREPARE_REMAP)
@@ -324,7 +356,8 @@ static void toy_exit(void *data)
 	toy_free(toy);
 }
 
-static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
+static struct toy *toy_new_flags(struct kunit *test, enum toy_shape shape,
+				 unsigned int flags)
 {
 	struct toy *toy;
 	int i;
@@ -337,7 +370,7 @@ static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
 	toy->shape = shape;
 	toy->vm_ops = &toy_vm_ops;
 	toy->fault_blocks = -1;
-	toy->ops.flags = REVOKABLE_CLOSE_AT_RELEASE;
+	toy->ops.flags = flags;
 	toy->ops.policy.mmap_error = -EIDRM;
 	toy->ops.kick = toy_kick;
 	init_waitqueue_head(&toy->queue);
@@ -357,6 +390,11 @@ static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
 	KUNIT_ASSERT_NOT_NULL(test, toy->r);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, toy_exit, toy));
 	return toy;
+}
+
+static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
+{
+	return toy_new_flags(test, shape, REVOKABLE_CLOSE_AT_RELEASE);
 }
 
 /* A kernel thread's fput() would leave it to a workqueue. */
@@ -594,6 +632,74 @@ static long do_use(struct toy_task *t)
 	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go), TIMEOUT);
 	stop_using(&use);
 	return 0;
+}
+
+/* Put an entry into a mapping from outside, when the test lets go of it. */
+static long do_insert(struct toy_task *t)
+{
+	struct vm_area_struct *vma;
+	struct file_use use;
+	long ret = -ENODEV;
+
+	mmap_read_lock(t->toy->mm);
+	vma = vma_lookup(t->toy->mm, t->addr);
+	if (vma && start_using_vma(vma, &use)) {
+		complete(&t->toy->inside);
+		wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go),
+				   TIMEOUT);
+		ret = vmf_insert_pfn(vma, t->addr,
+				     page_to_pfn(t->toy->pages)) ==
+		      VM_FAULT_NOPAGE ? 0 : -ENOMEM;
+		stop_using_vma(&use);
+	}
+	mmap_read_unlock(t->toy->mm);
+	return ret;
+}
+
+/* The pages in the middle, once the driver does not map them any more. */
+static void toy_take(struct toy *toy)
+{
+	WRITE_ONCE(toy->taken[1], true);
+	WRITE_ONCE(toy->taken[2], true);
+}
+
+static long do_zap_range(struct toy_task *t)
+{
+	revokable_zap_range(t->toy->r, 1, 2);
+	return 0;
+}
+
+static long do_zap_range_inside(struct toy_task *t)
+{
+	struct file_use use;
+
+	if (!start_using(t->file, &use))
+		return -EAGAIN;
+	revokable_zap_range(t->toy->r, 1, 2);
+	stop_using(&use);
+	return 0;
+}
+
+/* Map, and when the test says so, count: in an address space of its own. */
+static long do_map_and_count(struct toy_task *t)
+{
+	unsigned long addr;
+	long ret;
+
+	ret = kunit_attach_mm();
+	if (ret)
+		return ret;
+	addr = try_map(t->file, 0, 0, NR_PAGES, MAP_SHARED);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	complete(&t->mapped);
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go), TIMEOUT);
+	ret = present_ptes(addr);
+	if (touch_page(addr, 1) != -EFAULT || touch_page(addr, 2) != -EFAULT)
+		ret = -EEXIST;
+	vm_munmap(addr, SIZE);
+	flush_delayed_fput();
+	return ret;
 }
 
 static long do_touch(struct toy_task *t)
@@ -1196,6 +1302,328 @@ static void revoke_mm_members_test(struct kunit *test)
 #endif
 }
 
+/* G2: who inserts entries from outside is waited for, or kept out. */
+static void revoke_mm_insert_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *inserter, *revoker;
+
+	inserter = toy_run(test, toy, file, addr, do_insert);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	revoker = toy_run(test, toy, file, 0, do_revoke);
+	KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 0);
+
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_gone(test, addr);
+
+	inserter = toy_run(test, toy, file, addr, do_insert);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), -ENODEV);
+	expect_gone(test, addr);
+	unmap(test, addr);
+}
+
+/* What is not revokable can be inserted into, and is no use of anything. */
+static void revoke_mm_insert_plain_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_plain_file(test, toy);
+	struct vm_area_struct *vma;
+	unsigned long addr[2];
+	struct file_use use;
+	int i;
+
+	addr[0] = map_toy(test, file, MAP_SHARED);
+	addr[1] = map_toy(test, NULL, MAP_PRIVATE | MAP_ANONYMOUS);
+	mmap_read_lock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++) {
+		memset(&use, 0xff, sizeof(use));
+		vma = vma_lookup(current->mm, addr[i]);
+		KUNIT_EXPECT_NOT_NULL(test, vma);
+		if (!vma)
+			continue;
+		KUNIT_EXPECT_TRUE(test, start_using_vma(vma, &use));
+		KUNIT_EXPECT_NULL(test, use.revoke);
+		stop_using_vma(&use);
+	}
+	mmap_read_unlock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		unmap(test, addr[i]);
+}
+
+static bool toy_populates(const struct toy *toy)
+{
+	return toy->shape == TOY_INSERT_PAGE || toy->shape == TOY_REMAP_PFN ||
+	       toy->shape == TOY_PREPARE_REMAP;
+}
+
+static void expect_middle_gone(struct kunit *test, unsigned long addr)
+{
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES - 2);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), -EFAULT);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'A' + 3);
+}
+
+/* A part goes, in all mappings; the rest stays, and so does the file. */
+static void revoke_mm_range_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct toy *other = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr[4];
+	int i;
+
+	addr[0] = map_toy(test, file, MAP_SHARED);
+	addr[1] = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	/* All have the same address_space. */
+	addr[2] = map_toy(test, toy_file_new(test, other), MAP_SHARED);
+	addr[3] = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		expect_mapped(test, addr[i]);
+
+	toy_take(toy);
+	revokable_zap_range(toy->r, 1, 2);
+	expect_middle_gone(test, addr[0]);
+	expect_middle_gone(test, addr[1]);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr[2]), NR_PAGES);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr[3]), NR_PAGES);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file));
+	KUNIT_EXPECT_EQ(test, try_map(file, 0, 0, NR_PAGES, MAP_SHARED),
+			(unsigned long)-ENXIO);
+
+	/* What the driver gives back is there again, if there are faults. */
+	memset(toy->taken, 0, sizeof(toy->taken));
+	if (!toy_populates(toy))
+		KUNIT_EXPECT_EQ(test, touch_page(addr[0], 1), 'B');
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		unmap(test, addr[i]);
+}
+
+/* The ends of the range, and mappings of a part. */
+static void revoke_mm_range_ends_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr, part;
+
+	addr = map_toy(test, file, MAP_SHARED);
+	part = try_map(file, 0, 2, 2, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(part));
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, touch_page(part, 0), 'C');
+	KUNIT_EXPECT_EQ(test, touch_page(part, 1), 'D');
+
+	toy->taken[0] = true;
+	revokable_zap_range(toy->r, 0, 1);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 3);
+	toy->taken[3] = true;
+	revokable_zap_range(toy->r, 3, 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 2);
+	KUNIT_EXPECT_EQ(test, touch_page(part, 0), 'C');
+	KUNIT_EXPECT_EQ(test, touch_page(part, 1), -EFAULT);
+	/* Nothing is there, and it does not wrap around. */
+	revokable_zap_range(toy->r, NR_PAGES, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 2);
+	revokable_zap_range(toy->r, 0, 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	KUNIT_EXPECT_EQ(test, vm_munmap(part, 2 * PAGE_SIZE), 0);
+	unmap(test, addr);
+}
+
+/* Private copies of the part go with it, those of the rest stay. */
+static void revoke_mm_range_private_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
+
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'y'), 0);
+	KUNIT_EXPECT_EQ(test, scribble(addr + PAGE_SIZE, 'z'), 0);
+	revokable_zap_range(toy->r, 1, 2);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES - 2);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'y');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'B');
+	unmap(test, addr);
+}
+
+static const struct toy_case fault_cases[] = {
+	{ "fault page", TOY_FAULT_PAGE },
+	{ "fault pfn", TOY_FAULT_PFN },
+	{ "mmap_prepare fault", TOY_PREPARE_FAULT },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fault, fault_cases, name);
+
+/* A fault that has looked before the driver's change, and inserts after it. */
+static void revoke_mm_range_fault_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *toucher, *zapper;
+	int ret;
+
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+	toy->fault_blocks = 1;
+	toucher = toy_run(test, toy, file, addr + PAGE_SIZE, do_touch);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	toy_take(toy);
+	zapper = toy_run(test, toy, file, 0, do_zap_range);
+	KUNIT_EXPECT_TRUE(test, stays_away(&zapper->done));
+	/* What had been there before does not last that long. */
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	/* It may have been there for a moment. */
+	ret = toy_result(test, toucher);
+	if (ret != -EFAULT)
+		KUNIT_EXPECT_EQ(test, ret, 'B');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), -EFAULT);
+	unmap(test, addr);
+}
+
+/* Likewise an mmap, whose VMA the first of the two walks cannot find. */
+static void revoke_mm_range_mmap_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *mapper, *zapper;
+
+	toy->mmap_waits = true;
+	mapper = toy_run(test, toy, file, 0, do_map_and_count);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	toy_take(toy);
+	zapper = toy_run(test, toy, file, 0, do_zap_range);
+	KUNIT_EXPECT_TRUE(test, stays_away(&zapper->done));
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	KUNIT_EXPECT_TRUE(test, came(&mapper->mapped));
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, mapper),
+			toy_populates(toy) ? NR_PAGES - 2 : 0);
+}
+
+/* Likewise somebody else.  Who comes while they wait is not waited for. */
+static void revoke_mm_range_insert_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *inserter, *zapper, *toucher;
+
+	inserter = toy_run(test, toy, file, addr + PAGE_SIZE, do_insert);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	toy_take(toy);
+	zapper = toy_run(test, toy, file, 0, do_zap_range);
+	KUNIT_EXPECT_TRUE(test, stays_away(&zapper->done));
+	toy->fault_blocks = 3;
+	toucher = toy_run(test, toy, file, addr + 3 * PAGE_SIZE, do_touch);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	KUNIT_EXPECT_FALSE(test, completion_done(&toucher->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), 'D');
+	unmap(test, addr);
+}
+
+/* Who is in another method is not waited for, the caller included. */
+static void revoke_mm_range_method_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *zapper;
+
+	expect_mapped(test, addr);
+	toy_use(test, toy, file);
+	toy_take(toy);
+	zapper = toy_run(test, toy, file, 0, do_zap_range_inside);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	expect_middle_gone(test, addr);
+	toy_let_go(toy);
+	unmap(test, addr);
+}
+
+#ifdef __HAVE_PFNMAP_TRACKING
+/* What a new user gets who asks for this; it depends on who is there. */
+static enum page_cache_mode memtype(unsigned long pfn, pgprot_t prot)
+{
+	if (pfnmap_track(pfn, SIZE, &prot))
+		return _PAGE_CACHE_MODE_NUM;
+	pfnmap_untrack(pfn, SIZE);
+	return pgprot2cachemode(prot);
+}
+
+/* G4: stale mappings do not keep the memory type; and do not free another's. */
+static void revoke_mm_memtype_test(struct kunit *test)
+{
+	/* Where nothing is, and nothing is touched. */
+	const unsigned long pfn = (1UL << (boot_cpu_data.x86_phys_bits - 1)) >>
+				  PAGE_SHIFT;
+	const pgprot_t wc = pgprot_writecombine(PAGE_KERNEL);
+	const pgprot_t uc = pgprot_noncached(PAGE_KERNEL);
+	struct toy *toy = toy_new(test, TOY_REMAP_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr;
+	pgprot_t prot = wc;
+
+	KUNIT_ASSERT_EQ(test, memtype(pfn, wc), _PAGE_CACHE_MODE_WC);
+	toy->pfn = pfn;
+	addr = map_toy(test, file, MAP_SHARED);
+	if (memtype(pfn, wc) == _PAGE_CACHE_MODE_WC) {
+		unmap(test, addr);
+		kunit_skip(test, "memory types are not tracked");
+	}
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), _PAGE_CACHE_MODE_UC_MINUS);
+	/* A part that goes leaves the rest, and the tracking of all of it. */
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	revokable_zap_range(toy->r, 0, 0);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), _PAGE_CACHE_MODE_UC_MINUS);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), _PAGE_CACHE_MODE_WC);
+
+	KUNIT_ASSERT_EQ(test, pfnmap_track(pfn, SIZE, &prot), 0);
+	unmap(test, addr);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, uc), _PAGE_CACHE_MODE_WC);
+	pfnmap_untrack(pfn, SIZE);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, uc), _PAGE_CACHE_MODE_UC_MINUS);
+}
+
+/* Without a revoke, the last VMA does it. */
+static void revoke_mm_memtype_unmapped_test(struct kunit *test)
+{
+	const unsigned long pfn = (1UL << (boot_cpu_data.x86_phys_bits - 1)) >>
+				  PAGE_SHIFT;
+	const pgprot_t wc = pgprot_writecombine(PAGE_KERNEL);
+	struct toy *toy = toy_new(test, TOY_REMAP_PFN);
+	unsigned long addr;
+
+	toy->pfn = pfn;
+	addr = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	unmap(test, addr);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), _PAGE_CACHE_MODE_WC);
+}
+#endif
+
 /* A VMA is revokable iff its file is, which is how 32-bit finds out. */
 static void revoke_mm_flag_test(struct kunit *test)
 {
@@ -1225,6 +1653,38 @@ static void revoke_mm_flag_test(struct kunit *test)
 					i == 1);
 	}
 	mmap_read_unlock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		unmap(test, addr[i]);
+}
+
+/* The driver, or who does not set the flag, is not asked; and none undoes it. */
+static void revoke_mm_dontcopy_test(struct kunit *test)
+{
+	const vm_flags_t dontcopy = VM_DONTCOPY | VM_DONTEXPAND;
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_flags(test, c->shape, REVOKABLE_DONTCOPY);
+	struct toy *other = toy_new(test, c->shape);
+	struct vm_area_struct *vma;
+	unsigned long addr[3];
+	int i;
+
+	addr[0] = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	addr[1] = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
+	addr[2] = map_toy(test, toy_file_new(test, other), MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, -EINVAL, do_madvise(current->mm, addr[0], SIZE,
+						  MADV_DOFORK));
+	mmap_read_lock(current->mm);
+	for (i = 0; i < ARRAY_SIZE(addr); i++) {
+		vma = vma_lookup(current->mm, addr[i]);
+		KUNIT_EXPECT_NOT_NULL(test, vma);
+		if (!vma)
+			continue;
+		KUNIT_EXPECT_EQ(test, (vma->vm_flags & dontcopy) == dontcopy,
+				i == 0);
+		KUNIT_EXPECT_EQ(test, !!(vma->vm_flags & VM_DONTCOPY), i == 0);
+	}
+	mmap_read_unlock(current->mm);
+	expect_mapped(test, addr[0]);
 	for (i = 0; i < ARRAY_SIZE(addr); i++)
 		unmap(test, addr[i]);
 }
@@ -1311,7 +1771,21 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_tables_refused_test),
 	KUNIT_CASE(revoke_mm_presence_test),
 	KUNIT_CASE(revoke_mm_members_test),
+	KUNIT_CASE(revoke_mm_insert_test),
+	KUNIT_CASE(revoke_mm_insert_plain_test),
+	KUNIT_CASE_PARAM(revoke_mm_range_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_range_ends_test),
+	KUNIT_CASE(revoke_mm_range_private_test),
+	KUNIT_CASE_PARAM(revoke_mm_range_fault_test, fault_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_range_mmap_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_range_insert_test),
+	KUNIT_CASE(revoke_mm_range_method_test),
+#ifdef __HAVE_PFNMAP_TRACKING
+	KUNIT_CASE(revoke_mm_memtype_test),
+	KUNIT_CASE(revoke_mm_memtype_unmapped_test),
+#endif
 	KUNIT_CASE_PARAM(revoke_mm_flag_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dontcopy_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_merge_test, toy_gen_params),
 	KUNIT_CASE_PARAM_ATTR(revoke_mm_race_test, toy_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),

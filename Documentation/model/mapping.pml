@@ -1,0 +1,396 @@
+/*
+ * Page table entries: fault, fork, mremap, mmap, and who zaps what they insert
+ * (mm/revoke.c, handle_mm_fault(), __mmap_region(), dup_mmap()).
+ *
+ * variants: ONE_ZAP:G2 NO_FIRST_ZAP:G2 ZAP_BEFORE_BARRIER:G2 ZAP_BY_LAST:G2
+ * variants: COUNT_NOT_WITH_WORK:G2 PENDING_WHILE_RUNNING:G2
+ * variants: FAULT_USE_DROPPED_EARLY:G2 MMAP_USE_DROPPED_EARLY:G2
+ * variants: MAPPED_SET_LATE:G2 FORK_CHILD_FIRST:G2 FORK_COPIES_UNLINKED:G2
+ * variants: MREMAP_UNLOCKED:G2 ZAP_TAKES_MMAP_LOCK:deadlock
+ * unreached: 1 (the end of zapper())
+ *
+ * fault()	handle_revokable_fault(), of the parent under its mmap_lock, or
+ *		of the child
+ * mm_task()	one of
+ *   fork	dup_mmap(): links the child's VMA, after the parent's in the
+ *		order of the walk, then copy_page_range()
+ *   mremap	copy_vma(), move_page_tables() to a VMA that is earlier in the
+ *		order, so with the lock of the tree held (need_rmap_locks)
+ *   mmap	__mmap_region(): revokable_mmap_begin(); entries inserted by
+ *		->mmap before the VMA is linked, or by an action after that
+ *   hold	somebody who keeps the mmap_lock until the revoke is complete
+ * reader()	a method that inserts nothing, and may stay inside for ever
+ * revoker()	revoke_mark(), revoke_barrier(), revoke_zap_batch(), the end of
+ *		revoke_start()
+ * zapper()	revoke_zap_work().  A work is not pending any more when its
+ *		function is called, and does not run twice at a time.
+ * worker()	revoke_drained_work(), as far as needed; see vmops.pml
+ * leave	stop_using_revokable(), use_left()
+ *
+ * Each VMA has one entry, which stands for all of them.  To insert, copy, move
+ * or zap it is one step: the page table lock.  Private copies of pages are
+ * zapped as any other entry.  munmap only takes away and is left out.
+ */
+#include "model.h"
+
+/* In the order of mapping_rmap_tree_foreach() */
+#define MOVED		0	/* where mremap moves PARENT */
+#ifdef FORK_CHILD_FIRST
+#define PARENT		2
+#define CHILD		1
+#else
+#define PARENT		1
+#define CHILD		2
+#endif
+#define NEW		3	/* what mmap creates */
+#define VMAS		4
+
+#define FAULTS		2
+
+#define FAULT		0
+#define MMAP		1
+#define READ		2
+#define USES		3
+
+byte state = LIVE;
+byte pending;
+bit work;
+bit zap_work;
+bit mapped;			/* rv->mapped */
+
+bit vma[VMAS];			/* is linked into the tree */
+bit pte[VMAS];			/* maps the driver's memory */
+bit forked;
+
+bit mmap_writer;		/* mmap_lock of the parent */
+byte mmap_readers;
+bit tree_writer;		/* i_mmap_rwsem */
+byte tree_readers;
+
+/* struct file_use */
+bit linked[USES];
+bit drain[USES];
+
+/* For the properties only */
+bit busy[USES];			/* has entered and not yet left altogether */
+bit zapping;
+bit started;			/* revoke_start() is through */
+
+#define any_pte		(pte[0] || pte[1] || pte[2] || pte[3])
+
+inline read_lock(writer, readers)	{ atomic { !writer; readers++ } }
+inline read_unlock(readers)		{ readers-- }
+inline write_lock(writer, readers)
+{
+	atomic { !writer && readers == 0; writer = true }
+}
+inline write_unlock(writer)		{ writer = false }
+
+inline enter(u, ok)
+{
+	atomic {
+		ok = state < REVOKED;
+		if
+		:: ok -> linked[u] = true; busy[u] = true
+		:: else
+		fi
+	}
+}
+
+inline leave(u)
+{
+	linked[u] = false;
+	if
+	:: !drain[u] -> busy[u] = false
+	:: drain[u] ->
+#if defined(ONE_ZAP) || defined(ZAP_BY_LAST)
+		atomic { dec_and_queue(pending, work); busy[u] = false }
+#elif defined(COUNT_NOT_WITH_WORK)
+		if
+		:: mapped -> zap_work = true
+		:: else
+		fi;
+		atomic { dec_and_queue(pending, work); busy[u] = false }
+#else
+		/* queue_work(): the count goes with the work. */
+		atomic {
+			if
+			:: mapped && !zap_work ->
+				zap_work = true;
+				busy[u] = false;
+				goto left
+			:: else
+			fi
+		}
+		atomic { dec_and_queue(pending, work); busy[u] = false }
+#endif
+	fi;
+left:
+	skip
+}
+
+inline zap(v)
+{
+#ifdef ZAP_TAKES_MMAP_LOCK
+	write_lock(mmap_writer, mmap_readers);
+#endif
+	read_lock(tree_writer, tree_readers);
+	do
+	:: v < VMAS ->
+		d_step {
+			if
+			:: vma[v] -> pte[v] = false
+			:: else
+			fi;
+			v++
+		}
+	:: v == VMAS -> break
+	od;
+	v = 0;
+	read_unlock(tree_readers);
+#ifdef ZAP_TAKES_MMAP_LOCK
+	write_unlock(mmap_writer)
+#endif
+}
+
+proctype fault()
+{
+	byte v, faults;
+	bit ok;
+
+	do
+	:: faults < FAULTS ->
+		faults++;
+		if
+		:: read_lock(mmap_writer, mmap_readers);
+			if
+			:: vma[MOVED] -> v = MOVED
+			:: vma[PARENT] -> v = PARENT
+			:: vma[NEW] -> v = NEW
+			:: else -> goto unlock
+			fi
+		:: forked -> v = CHILD
+		fi;
+		enter(FAULT, ok);
+		if
+		:: ok ->
+#ifdef FAULT_USE_DROPPED_EARLY
+			leave(FAULT);
+			pte[v] = true
+#else
+			pte[v] = true;
+			leave(FAULT)
+#endif
+		:: else
+		fi;
+unlock:
+		if
+		:: v != CHILD -> read_unlock(mmap_readers)
+		:: else
+		fi;
+		v = 0
+	:: faults == FAULTS -> break
+	od
+}
+
+inline link(v)
+{
+	write_lock(tree_writer, tree_readers);
+	vma[v] = true;
+	write_unlock(tree_writer)
+}
+
+inline fork()
+{
+#ifdef FORK_COPIES_UNLINKED
+	pte[CHILD] = pte[PARENT];
+	link(CHILD);
+#else
+	link(CHILD);
+	pte[CHILD] = pte[PARENT];
+#endif
+	forked = true
+}
+
+inline mremap()
+{
+	link(MOVED);
+#ifdef MREMAP_UNLOCKED
+	d_step { pte[MOVED] = pte[PARENT]; pte[PARENT] = false }
+#else
+	write_lock(tree_writer, tree_readers);
+	d_step { pte[MOVED] = pte[PARENT]; pte[PARENT] = false }
+	write_unlock(tree_writer);
+#endif
+	write_lock(tree_writer, tree_readers);
+	vma[PARENT] = false;
+	write_unlock(tree_writer)
+}
+
+inline mmap(ok)
+{
+	enter(MMAP, ok);
+	if
+	:: ok ->
+#ifndef MAPPED_SET_LATE
+		mapped = true;
+#endif
+		if
+		:: true ->		/* ->mmap */
+			pte[NEW] = true;
+#ifdef MMAP_USE_DROPPED_EARLY
+			leave(MMAP);
+			link(NEW)
+#else
+			link(NEW)
+#endif
+		:: true ->		/* ->mmap_prepare */
+#ifdef MMAP_USE_DROPPED_EARLY
+			leave(MMAP);
+#endif
+			link(NEW);
+			pte[NEW] = true
+		fi;
+#ifndef MMAP_USE_DROPPED_EARLY
+		leave(MMAP);
+#endif
+#ifdef MAPPED_SET_LATE
+		mapped = true
+#endif
+	:: else
+	fi
+}
+
+proctype mm_task()
+{
+	bit ok;
+
+	write_lock(mmap_writer, mmap_readers);
+	if
+	:: vma[PARENT] -> fork()
+	:: vma[PARENT] -> mremap()
+	:: mmap(ok)
+	:: true -> state == RELEASED
+	fi;
+	write_unlock(mmap_writer)
+}
+
+proctype reader()
+{
+	bit ok;
+
+	enter(READ, ok);
+	if
+	:: ok -> leave(READ)
+	:: else
+	fi
+}
+
+inline barrier(u)
+{
+	do
+	:: u < USES ->
+		d_step {
+			if
+			:: linked[u] && !drain[u] ->
+				drain[u] = true;
+				pending++
+			:: else
+			fi;
+			u++
+		}
+	:: u == USES -> break
+	od;
+	u = 0
+}
+
+proctype revoker()
+{
+	byte u;
+
+	pending = 1;
+	state = REVOKED;
+#ifdef ZAP_BEFORE_BARRIER
+	if
+	:: mapped -> zap(u)
+	:: else
+	fi;
+	barrier(u);
+#else
+	barrier(u);
+#ifndef NO_FIRST_ZAP
+	if
+	:: mapped -> zap(u)
+	:: else
+	fi;
+#endif
+#endif
+	started = true;
+	dec_and_queue(pending, work);
+	state == RELEASED;
+	G2(!any_pte)
+}
+
+proctype zapper()
+{
+	byte v;
+
+end:	do
+	:: atomic {
+#ifndef PENDING_WHILE_RUNNING
+		zap_work; zap_work = false;
+#else
+		zap_work;
+#endif
+		zapping = true };
+		zap(v);
+#ifdef PENDING_WHILE_RUNNING
+		zap_work = false;
+#endif
+#ifdef COUNT_NOT_WITH_WORK
+		zapping = false
+#else
+		atomic { zapping = false; dec_and_queue(pending, work) }
+#endif
+	od
+}
+
+proctype worker()
+{
+#ifdef ZAP_BY_LAST
+	byte v;
+#endif
+
+	work;
+#ifdef ZAP_BY_LAST
+	zap(v);
+#endif
+	state = RELEASED
+}
+
+/*
+ * When all that can have inserted something are out, nothing is there and
+ * nothing comes back; also if others stay inside.
+ */
+proctype monitor()
+{
+end:	atomic {
+		started && !busy[FAULT] && !busy[MMAP] &&
+		!zap_work && !zapping && any_pte ->
+		G2(false)
+	}
+}
+
+init {
+	atomic {
+		if
+		:: vma[PARENT] = true; mapped = true
+		:: vma[PARENT] = true; mapped = true; pte[PARENT] = true
+		:: true
+		fi;
+		run fault(); run mm_task(); run reader();
+		run revoker(); run zapper(); run worker(); run monitor()
+	}
+}
+
+ltl live { [] ((state == REVOKED) -> <> (state == RELEASED)) }
