@@ -39,13 +39,6 @@
 
 #include "internal.h"
 
-#define USE_BUCKET_BITS		3
-
-struct use_bucket {
-	spinlock_t		lock;	/* @uses, and @drain of each */
-	struct hlist_head	uses;
-};
-
 struct use_buckets {
 	struct use_bucket	bucket[1 << USE_BUCKET_BITS];
 };
@@ -250,16 +243,13 @@ static void use_forget_kick(struct file_use *use)
 		set_notify_signal(current);
 }
 
-/*
- * After @use has been unlinked, with the @drain that it had then.  Returns
- * whether a revoke has waited for it.
- */
-static bool use_left(struct file_use *use, struct revoke_drain *drain)
+/* After @use has been unlinked, with the @drain that it had then. */
+static void use_left(struct file_use *use, struct revoke_drain *drain)
 {
 	if (unlikely(use->awaited))
 		wake_up_all(&zap_wait);
 	if (likely(!drain))
-		return false;
+		return;
 
 	use_forget_kick(use);
 	/*
@@ -269,11 +259,10 @@ static bool use_left(struct file_use *use, struct revoke_drain *drain)
 	 */
 	if (READ_ONCE(container_of(drain, struct revoke, drain)->mapped) &&
 	    queue_work(revoke_wq, &drain->zap))
-		return true;
+		return;
 	/* Unless it is the last, the count may be gone as soon as it drops. */
 	if (atomic_dec_and_test(&drain->pending))
 		queue_work(release_wq, &drain->work);
-	return true;
 }
 
 /**
@@ -281,9 +270,8 @@ static bool use_left(struct file_use *use, struct revoke_drain *drain)
  * @use: the record
  *
  * Context: the task that started the use, process context.
- * Return: whether a revoke has been waiting for this use.
  */
-bool stop_using_revokable(struct file_use *use)
+void stop_using_revokable(struct file_use *use)
 {
 	struct use_bucket *b = use->bucket;
 	struct revoke_drain *drain;
@@ -291,7 +279,7 @@ bool stop_using_revokable(struct file_use *use)
 	if (unlikely(!b)) {
 		/* It has stepped out and not got in again. */
 		module_put(use->owner);
-		return false;
+		return;
 	}
 	use_release(use);
 	spin_lock(&b->lock);
@@ -299,7 +287,7 @@ bool stop_using_revokable(struct file_use *use)
 	/* If that of ->open has none, release_begin() may be about to set it. */
 	drain = use->drain;
 	spin_unlock(&b->lock);
-	return use_left(use, drain);
+	use_left(use, drain);
 }
 EXPORT_SYMBOL_GPL(stop_using_revokable);
 
@@ -890,15 +878,14 @@ static void test_inside(struct file_use *use, void *arg)
 	struct inside *inside = arg;
 	bool own;
 
-	if (use->task != current)
+	/* A fault outlives its file if that is unmapped, unless it is counted. */
+	if (use->task != current || (!use->drain && use->what != in_release))
 		return;
 	own = inside->rv ? use->revoke == inside->rv :
 			   use->revoke->r == inside->r;
-	if (use->drain)
-		inside->found |= own || inside->killable;
-	else if (use->what == in_release)
-		inside->found |= own || (inside->killable &&
-				 wq_has_sleeper(&use->revoke->r->wait));
+	inside->found |= own || (inside->killable &&
+				 (use->drain ||
+				  wq_has_sleeper(&use->revoke->r->wait)));
 }
 
 /*

@@ -20,8 +20,15 @@
 /*
  * A revoke ends the sleeps of methods as a signal would.  Only there was no
  * signal: what such a method returns is replaced by what it would have
- * returned had it been called a moment later.
+ * returned had it been called a moment later.  Whether its record has been
+ * counted does not matter: who tests file_revoked() can leave before the
+ * revoke looks for it.
  */
+static bool use_interrupted(const struct file *file, s64 ret)
+{
+	return revoke_interrupted(ret) && file_revoked(file);
+}
+
 #define call_as_use(f, what, revoked, method, ...)			\
 ({									\
 	struct file *__f = (f);						\
@@ -29,10 +36,11 @@
 	typeof(__f->f_op->method(__VA_ARGS__)) __ret = 0;		\
 	bool __called = start_using_as(__f, &__use, what);		\
 									\
-	if (__called)							\
+	if (__called) {							\
 		__ret = __f->f_op->method(__VA_ARGS__);			\
-	if (!__called || (stop_using_revokable(&__use) &&		\
-			  revoke_interrupted(__ret)))			\
+		stop_using_revokable(&__use);				\
+	}								\
+	if (!__called || use_interrupted(__f, __ret))			\
 		__ret = (revoked);					\
 	__ret;								\
 })
@@ -127,8 +135,8 @@ static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
 		revoke_async_returns(&use, ret == -EIOCBQUEUED);
 	}
 
-	return stop_using_revokable(&use) && revoke_interrupted(ret) ?
-		       revoked : ret;
+	stop_using_revokable(&use);
+	return use_interrupted(file, ret) ? revoked : ret;
 }
 
 ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
@@ -176,8 +184,8 @@ int revokable_uring_cmd(struct file *file, struct io_uring_cmd *cmd,
 	revoke_async_begin(&use);
 	ret = file->f_op->uring_cmd(cmd, issue_flags);
 	revoke_async_returns(&use, ret == -EIOCBQUEUED);
-	return stop_using_revokable(&use) && revoke_interrupted(ret) ?
-		       revoked : ret;
+	stop_using_revokable(&use);
+	return use_interrupted(file, ret) ? revoked : ret;
 }
 
 int revokable_uring_cmd_iopoll(struct file *file, struct io_uring_cmd *cmd,

@@ -43,13 +43,12 @@
 #define TIMEOUT		(10 * HZ)	/* for what has to happen */
 #define A_WHILE		(HZ / 20 + 1)	/* for what must not happen */
 
-#define BUCKET_BITS	3		/* of a CPU's buckets, as in fs/revoke.c */
-
 enum toy_cmd {
 	TOY_NOP,		/* returns TOY_DONE */
 	TOY_BLOCK,		/* until the gate opens; deaf to signals */
 	TOY_SLEEP,		/* until the file is revoked: -ERESTARTSYS */
 	TOY_SLEEP_DEAF,		/* as a signal would: woken by one only */
+	TOY_SPIN,		/* as TOY_SLEEP, in atomic context */
 	TOY_REVOKE_FILE,	/* returns what revoke_file() did */
 	TOY_REVOKE_IT,
 	TOY_REVOKE_OTHER,	/* once the gate is open */
@@ -179,6 +178,19 @@ static long toy_sleep(struct toy *toy, struct file *file, bool deaf)
 	return ret < 0 ? ret : -ERESTARTSYS;
 }
 
+static long toy_spin(struct toy *toy, struct file *file)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	complete(&toy->inside);
+	while (!file_revoked(file)) {
+		if (time_after(jiffies, end))
+			return -ETIME;
+		cpu_relax();
+	}
+	return -ERESTARTSYS;
+}
+
 /* As what is done for a file that has gone, it does not look at it again. */
 static long toy_step_out(struct toy_file *tf, struct file *file,
 			 unsigned int cmd)
@@ -265,6 +277,9 @@ static long toy_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case TOY_SLEEP:
 	case TOY_SLEEP_DEAF:
 		ret = toy_sleep(toy, file, cmd == TOY_SLEEP_DEAF);
+		break;
+	case TOY_SPIN:
+		ret = toy_spin(toy, file);
 		break;
 	case TOY_REVOKE_FILE:
 		ret = revoke_file(file);
@@ -949,6 +964,54 @@ static void revoke_no_kick_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ERESTARTSYS);
 	KUNIT_EXPECT_FALSE(test, file_revoked(file));
 }
+
+#ifdef CONFIG_SMP
+static long do_leave_uncounted(struct toy_task *t)
+{
+	struct file *first = (struct file *)t->arg;
+	struct file_use use;
+	long ret;
+
+	if (!start_using(first, &use))
+		return -ESTALE;
+	spin_lock_nested(&use.bucket->lock, SINGLE_DEPTH_NESTING);
+	ret = file_call_ioctl(t->file, TOY_SPIN, 0);
+	spin_unlock(&use.bucket->lock);
+	stop_using(&use);
+	return ret;
+}
+
+/*
+ * revoke_mark_files()	a method sees file_revoked()
+ *			and returns, as if by a signal
+ * revoke_barrier()	finds nobody
+ *
+ * The barrier of a file that is revoked along with it is held up meanwhile.
+ */
+static void revoke_uncounted_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *first = toy_file_new(test, toy);
+	struct toy_task *leaver, *revoker;
+	struct file *file;
+	int i = 0;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "there is one CPU only");
+	do {
+		file = toy_file_new(test, toy);
+	} while (hash_ptr(file->f_revoke, USE_BUCKET_BITS) ==
+		 hash_ptr(first->f_revoke, USE_BUCKET_BITS) && ++i < 1000);
+	KUNIT_ASSERT_LT(test, i, 1000);
+	leaver = toy_task_new(test, toy, file, do_leave_uncounted);
+	leaver->arg = (unsigned long)first;
+	toy_task_run(test, leaver);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	revoker = toy_revoke(test, toy, NULL, do_revoke_files);
+	KUNIT_EXPECT_EQ(test, toy_result(test, leaver), -ENODEV);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+}
+#endif
 
 /* The driver need not have one. */
 static void revoke_without_kick_test(struct kunit *test)
@@ -2532,8 +2595,8 @@ static void revoke_step_out_alone_test(struct kunit *test)
 
 	do {
 		other = toy_file_new(test, toy);
-	} while (hash_ptr(other->f_revoke, BUCKET_BITS) !=
-		 hash_ptr(file->f_revoke, BUCKET_BITS) && ++i < 1000);
+	} while (hash_ptr(other->f_revoke, USE_BUCKET_BITS) !=
+		 hash_ptr(file->f_revoke, USE_BUCKET_BITS) && ++i < 1000);
 	KUNIT_ASSERT_LT(test, i, 1000);
 	user = toy_block(test, toy, file);
 	other_user = toy_block(test, toy, other);
@@ -2917,6 +2980,9 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
 	KUNIT_CASE(revoke_without_kick_test),
+#ifdef CONFIG_SMP
+	KUNIT_CASE(revoke_uncounted_test),
+#endif
 	KUNIT_CASE(revoke_second_barrier_test),
 	KUNIT_CASE(revoke_killed_test),
 	KUNIT_CASE(revoke_start_using_test),

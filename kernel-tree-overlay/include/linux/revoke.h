@@ -292,7 +292,7 @@ bool start_using_as(struct file *file, struct file_use *use, const char *what);
 bool start_inserting(struct file *file, struct file_use *use, const char *what);
 bool start_using_vma_ops(struct file *file, struct file_use *use,
 			 const char *what);
-bool stop_using_revokable(struct file_use *use);
+void stop_using_revokable(struct file_use *use);
 
 void break_using(struct file *file, struct file_break *brk);
 bool unbreak_using(struct file_break *brk);
