@@ -21,7 +21,9 @@ SUITES  := $(sort $(notdir $(basename $(wildcard kselftests/*_test.cc))))
 KUNIT   := $(shell sed 's/\#.*//' kunit/suites)
 SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
+DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
 MODULE   = $(call build,series)/modules/test_revoke.ko
+WINDOW   = --module $(call build,$(1))/modules/window.ko
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
@@ -37,14 +39,14 @@ cmake    = fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G N
 	-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -S $(1) -B $(2) && cmake --build $(2)
 
 # A guest; the debug kernel is slower and stricter.
-GUEST   := $(BIN)/guest-run --allow $(SPLATS) --device edu --append kunit.enable=1 \
+GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1 \
 	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
-GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes \
+GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
-SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE)
-BASE     = --kernel $(call image,base)
+SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call WINDOW,series)
+BASE     = --kernel $(call image,base) $(call WINDOW,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
 suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 	-- $(BIN)/run-suites $(3) $(4)
@@ -60,7 +62,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mail clean \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mm-selftests mail clean \
 	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
 .NOTPARALLEL:
 
@@ -77,6 +79,7 @@ help:
 	@echo 'make vng          one suite in the patched kernel, booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
+	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
@@ -132,6 +135,11 @@ mutants: tools programs source
 check-mutants: programs source
 	@tools/stage 'mutants apply' tools/mutants/run -n
 
+# Those of the kernel itself: what they say of the base is what they have to say of the series.
+mm-selftests: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
+	@tools/stage 'the mm selftests in both kernels' tools/mm-selftests $(CACHE)/results/mm-selftests
+
 model: deps
 	@tools/stage 'the model' tools/model
 
@@ -162,7 +170,7 @@ verify: kernel-series check-mutants
 	@KBUILD_OUTPUT=$(call build,series) tools/stage 'sparse and W=1' tools/series check-build
 
 shell: tools kernel-series
-	@$(BIN)/guest-run --shell --device edu --kernel $(call image,series)
+	@$(BIN)/guest-run --shell $(DEVICES) --kernel $(call image,series)
 
 # The same program tells the story in both kernels, then puts the answers side by side.
 demo: tools programs

@@ -109,8 +109,7 @@ class RangeShape : public RangeTest, public testing::WithParamInterface<Shape> {
   }
   // Faults bring back what the driver lets them.
   bool HasFaults() const {
-    return shape() != REVOKE_TEST_SHAPE_REMAP_PFN && shape() != REVOKE_TEST_SHAPE_INSERT_PAGE &&
-           shape() != REVOKE_TEST_SHAPE_IOCTL;
+    return shape() != REVOKE_TEST_SHAPE_INSERT_PAGE && shape() != REVOKE_TEST_SHAPE_IOCTL;
   }
 };
 

@@ -28,8 +28,10 @@
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
+#include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
+#include "proc.h"
 #include "process.h"
 #include "revokeat.h"
 #include "shape_test.h"
@@ -451,6 +453,56 @@ REVOKE_TEST_F(RefillTest, Userfaultfd, baseline::kEnosys) {
   auto unregistered = range;
   EXPECT_THAT(ioctl(uffd.get(), UFFDIO_UNREGISTER, &unregistered), SyscallSucceeds());
   ExpectAllDead(mapping);
+}
+
+// ---- NUMA balancing ----
+
+// It makes entries fault, now and then, and puts them back when they are
+// touched.
+class RefillNuma : public ShapeTest {
+ protected:
+  static bool IsOn() {
+    return ReadSmallFile("/proc/sys/kernel/numa_balancing").value_or("") == "1\n";
+  }
+  // How often that has happened, to anybody.
+  static std::uint64_t Faults() {
+    const std::string text = ReadSmallFile("/proc/vmstat").value_or("");
+    const std::string key = "\nnuma_hint_faults ";
+    const std::size_t at = text.find(key);
+    return at == std::string::npos ? 0 : std::stoull(text.substr(at + key.size()));
+  }
+};
+
+// Kernels without NUMA, or with one node, have none of it: then it is a revoke like any other.
+REVOKE_TEST_F(RefillNuma, BringsNothingBack, baseline::kEnosys) {
+  Open(Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PAGE);
+  const std::uint64_t before = Faults();
+  Checkpoint touching;
+  Checkpoint revoked;
+  Child toucher([&] {
+    const Mapping mapping = Map();
+    const Mapping copies = Map(kShapePages, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    TEST_CHECK(mapping.valid() && copies.valid());
+    touching.Reach();
+    for (bool alive = true; alive;) {
+      for (std::size_t page = 0; page < kShapePages; ++page) {
+        alive = alive && !Probe::Read(PageWord(mapping, page)).fault &&
+                !Probe::Write(PageWord(copies, page), 1).fault;
+      }
+    }
+    TEST_CHECK(revoked.WaitFor(1));
+    CheckAllDead(mapping.base());
+    CheckAllDead(copies.base());
+  });
+  ASSERT_TRUE(touching.WaitFor(1));
+  const Deadline deadline(kDefaultWait);
+  while (IsOn() && Faults() == before) {
+    ASSERT_FALSE(deadline.Passed()) << "no entry is made to fault";
+    sched_yield();
+  }
+  Revoke();
+  revoked.Reach();
+  EXPECT_THAT(toucher.Wait(), Exited(0));
 }
 
 // ---- the end of a process ----

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/mempolicy.h>
+#include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,11 +18,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "baseline.h"
@@ -86,7 +90,10 @@ class Story {
   Story& TellCounters() {
     const revoke_test_counters counters = control_.Counters(dev_);
     for (int method = REVOKE_TEST_MMAP; method <= REVOKE_TEST_VM_ACCESS; ++method) {
-      Tell("method " + std::to_string(method), counters.entered[method]);
+      // A file in /proc asks once more when its buffer was too small for the answer.
+      const bool by_proc = method == REVOKE_TEST_VM_PAGESIZE || method == REVOKE_TEST_VM_GET_POLICY;
+      const std::uint64_t entered = counters.entered[method];
+      Tell("method " + std::to_string(method), by_proc ? std::uint64_t{entered > 0} : entered);
     }
     return Tell("vmas", counters.vmas);
   }
@@ -220,6 +227,8 @@ REVOKE_TEST_P(VmOpsTwin, AnswersToCallsAlike, baseline::kEnosys) {
         return MapShape(fd, GetParam().shape, kShapePages, kReadWrite, sharing);
       };
       for (int advice = 0; advice <= kAdviseCollapse; ++advice) {
+        // See PrivateCopiesAreNotMerged.
+        if (advice == MADV_MERGEABLE) continue;
         const Mapping mapping = map();
         story.TellCall("madvise " + std::to_string(advice),
                        madvise(mapping.base(), mapping.size(), advice));
@@ -263,6 +272,63 @@ REVOKE_TEST_P(VmOpsTwin, AnswersToCallsAlike, baseline::kEnosys) {
   }
 }
 
+// On which nodes memory is to be. glibc has no wrappers. Kernels without NUMA say ENOSYS, to all.
+long Bind(void* base, std::size_t size, int mode, unsigned long nodes, unsigned flags) {
+  return syscall(SYS_mbind, base, size, mode, nodes == 0 ? nullptr : &nodes, 8 * sizeof(nodes),
+                 flags);
+}
+
+// The lines of /proc/self/numa_maps on this memory, without addresses and the
+// name of the file.
+std::string NumaMapsOf(const Mapping& mapping) {
+  std::istringstream lines(ReadSmallFile("/proc/self/numa_maps").value_or(""));
+  std::string text;
+  for (std::string line; std::getline(lines, line);) {
+    const std::uintptr_t start = std::stoull(line, nullptr, 16);
+    if (start - reinterpret_cast<std::uintptr_t>(mapping.base()) >= mapping.size()) continue;
+    std::istringstream words(line.substr(line.find(' ')));
+    for (std::string word; words >> word;) {
+      if (word.starts_with("file=") || word.starts_with("N") || word.starts_with("active="))
+        continue;
+      text += word + " ";
+    }
+    text += "; ";
+  }
+  return text;
+}
+
+REVOKE_TEST_P(VmOpsTwin, IsPlacedAlike, baseline::kEnosys) {
+  for (const int sharing : Sharings()) {
+    Compare([&](Story& story, const FileDescriptor& fd) {
+      const Mapping mapping = MapShape(fd, GetParam().shape, kShapePages, kReadWrite, sharing);
+      for (const auto& [mode, nodes] : {std::pair{MPOL_PREFERRED, 1UL}, std::pair{MPOL_BIND, 1UL},
+                                        std::pair{MPOL_INTERLEAVE, 3UL}, std::pair{MPOL_LOCAL, 0UL},
+                                        std::pair{MPOL_DEFAULT, 0UL}}) {
+        for (const unsigned flags : {0U, unsigned{MPOL_MF_STRICT}, unsigned{MPOL_MF_MOVE}}) {
+          const std::string which = std::to_string(mode) + ", flags " + std::to_string(flags);
+          // A part, which makes a VMA of it, and then all of it.
+          story.TellCall("bind a part: " + which,
+                         Bind(Page(mapping, 4), 4 * PageSize(), mode, nodes, flags));
+          story.TellFault("touch", Probe::Write(PageWord(mapping, 5), 5).fault);
+          story.TellVmas(mapping).Tell("numa_maps", NumaMapsOf(mapping));
+          int policy = -1;
+          story.TellCall("ask", syscall(SYS_get_mempolicy, &policy, nullptr, 0, Page(mapping, 5),
+                                        MPOL_F_ADDR));
+          story.Tell("policy", policy);
+          story.TellCall("bind all: " + which,
+                         Bind(mapping.base(), mapping.size(), mode, nodes, flags));
+          story.TellVmas(mapping).Tell("numa_maps", NumaMapsOf(mapping));
+        }
+      }
+      void* pages[] = {Page(mapping, 5), Page(mapping, 6)};
+      const int nodes[] = {0, 0};
+      int status[] = {-1, -1};
+      story.TellCall("move", syscall(SYS_move_pages, 0, 2, pages, nodes, status, MPOL_MF_MOVE));
+      story.Tell("one", status[0]).Tell("other", status[1]);
+    });
+  }
+}
+
 class VmOpsTest : public ShapeTest {};
 
 REVOKE_TEST_F(VmOpsTest, HugeFaultsAlike, baseline::kEnosys) {
@@ -283,6 +349,18 @@ REVOKE_TEST_F(VmOpsTest, HugeFaultsAlike, baseline::kEnosys) {
     EXPECT_EQ(control().Entered(dev(), REVOKE_TEST_VM_FAULT), 0U);
   }
   EXPECT_EQ(told[0], told[1]);
+}
+
+// KSM could not undo a merge while the file is suspended: a fault on the page may have to fail.
+REVOKE_TEST_F(VmOpsTest, PrivateCopiesAreNotMerged, baseline::kEnosys) {
+  for (const Dev of : {Dev::kDefault, Dev::kNever}) {
+    Open(of, REVOKE_TEST_SHAPE_FAULT_PAGE);
+    const Mapping mapping = Map(kShapePages, kReadWrite, MAP_PRIVATE);
+    ASSERT_THAT(madvise(mapping.base(), mapping.size(), MADV_MERGEABLE), SyscallSucceeds());
+    const std::vector<Vma> vmas = VmasOf(getpid(), mapping.base(), mapping.size());
+    ASSERT_EQ(vmas.size(), 1U);
+    EXPECT_EQ(vmas[0].flags.find(" mg ") != std::string::npos, of == Dev::kNever);
+  }
 }
 
 // ---- locks of the address space ----
@@ -683,6 +761,33 @@ class VmOpsProc : public ShapeParamTest {
 
 INSTANTIATE_TEST_SUITE_P(, VmOpsProc, testing::ValuesIn(AllShapes()), ShapeName);
 
+// It is a matter of the address space alone: what works there works for
+// anonymous memory.
+REVOKE_TEST_P(VmOpsProc, CanBePlacedWhenDead, baseline::kEnosys) {
+  const Mapping anonymous = Mapping::Anonymous(PageSize());
+  const bool numa = Bind(anonymous.base(), anonymous.size(), MPOL_BIND, 1, 0) == 0;
+  ASSERT_TRUE(numa || errno == ENOSYS);
+  const Mapping mapping = Map();
+  Revoke();
+  const revoke_test_counters before = control().Counters(dev());
+  for (const auto& [mode, nodes] :
+       {std::pair{MPOL_PREFERRED, 1UL}, std::pair{MPOL_BIND, 1UL}, std::pair{MPOL_DEFAULT, 0UL}}) {
+    const long part = Bind(Page(mapping, 4), 4 * PageSize(), mode, nodes, 0);
+    EXPECT_EQ(part, numa ? 0 : -1);
+    EXPECT_EQ(Bind(mapping.base(), mapping.size(), mode, nodes, MPOL_MF_MOVE), part);
+    int policy = -1;
+    EXPECT_EQ(syscall(SYS_get_mempolicy, &policy, nullptr, 0, Page(mapping, 5), MPOL_F_ADDR), part);
+    // Who has a ->get_policy is not asked any more.
+    EXPECT_EQ(policy, !numa ? -1 : shape() == REVOKE_TEST_SHAPE_CLOSE ? MPOL_DEFAULT : mode);
+    EXPECT_EQ(NumaMapsOf(mapping) != "", numa);
+  }
+  const revoke_test_counters after = control().Counters(dev());
+  for (int method = REVOKE_TEST_MMAP; method <= REVOKE_TEST_VM_ACCESS; ++method) {
+    EXPECT_EQ(after.entered[method], before.entered[method]) << "method " << method;
+  }
+  ExpectAllDead(mapping);
+}
+
 REVOKE_TEST_P(VmOpsProc, IsReadable, baseline::kEnosys) {
   const Mapping mapping = Map();
   Checkpoint revoked;
@@ -704,6 +809,140 @@ REVOKE_TEST_P(VmOpsProc, IsReadable, baseline::kEnosys) {
   ExpectSeen(getpid(), mapping);
   revoked.Reach();
   EXPECT_THAT(process->Wait(), Exited(0));
+}
+
+// ---- perf ----
+
+// A PERF_RECORD_MMAP2: what perf has been told of a mapping.
+struct PerfMapping {
+  std::uintptr_t start = 0;
+  std::size_t size = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t prot = 0;
+  std::uint32_t flags = 0;
+  std::string name;
+};
+
+// Listens to what the calling thread maps and protects.
+class PerfListener {
+ public:
+  PerfListener() {
+    perf_event_attr attributes{};
+    attributes.type = PERF_TYPE_SOFTWARE;
+    attributes.size = sizeof(attributes);
+    attributes.config = PERF_COUNT_SW_DUMMY;
+    attributes.mmap = 1;
+    attributes.mmap_data = 1;  // not only what can be executed
+    attributes.mmap2 = 1;
+    fd_ = FileDescriptor(static_cast<int>(
+        syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC)));
+    TEST_PCHECK(fd_.valid());
+    buffer_ = Mapping(fd_.get(), (1 + kPages) * PageSize());
+    TEST_CHECK(buffer_.valid());
+  }
+
+  // Those that have to do with `of`, since the last call.
+  std::vector<PerfMapping> Take(const Mapping& of) {
+    auto* page = static_cast<perf_event_mmap_page*>(buffer_.base());
+    const std::uint64_t head = std::atomic_ref(page->data_head).load(std::memory_order_acquire);
+    std::vector<PerfMapping> taken;
+    while (page->data_tail < head) {
+      const std::uint64_t at = page->data_tail;
+      const auto size = Get<std::uint16_t>(at + offsetof(perf_event_header, size));
+      const PerfMapping mapping = Parse(at + sizeof(perf_event_header), at + size);
+      if (Get<std::uint32_t>(at) == PERF_RECORD_MMAP2 &&
+          mapping.start - reinterpret_cast<std::uintptr_t>(of.base()) < of.size()) {
+        taken.push_back(mapping);
+      }
+      std::atomic_ref(page->data_tail).store(at + size, std::memory_order_release);
+    }
+    return taken;
+  }
+
+ private:
+  static constexpr std::size_t kPages = 16;  // a power of two
+
+  PerfMapping Parse(std::uint64_t at, std::uint64_t end) const {
+    // pid and tid; device and inode between offset and protection
+    PerfMapping mapping = {.start = Get<std::uint64_t>(at + 8),
+                           .size = Get<std::uint64_t>(at + 16),
+                           .offset = Get<std::uint64_t>(at + 24),
+                           .prot = Get<std::uint32_t>(at + 56),
+                           .flags = Get<std::uint32_t>(at + 60),
+                           .name = {}};
+    for (std::uint64_t i = at + 64; i < end && Get<char>(i) != 0; ++i) mapping.name += Get<char>(i);
+    return mapping;
+  }
+  // Records are made of words of 8 bytes, so none of these is cut in two by the
+  // end of the ring.
+  template <typename T>
+  T Get(std::uint64_t at) const {
+    return *buffer_.At<T>(PageSize() + at % (kPages * PageSize()));
+  }
+
+  FileDescriptor fd_;
+  Mapping buffer_;
+};
+
+class VmOpsPerf : public ShapeParamTest {
+ protected:
+  // perf has been told of `mapping` once, which is an ordinary mapping of the
+  // device.
+  void ExpectTold(PerfListener& perf, const Mapping& mapping, int prot) const {
+    const std::vector<PerfMapping> told = perf.Take(mapping);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].start, reinterpret_cast<std::uintptr_t>(mapping.base()));
+    EXPECT_EQ(told[0].size, mapping.size());
+    EXPECT_EQ(told[0].offset, static_cast<std::uint64_t>(Offset()));
+    EXPECT_EQ(told[0].prot, static_cast<std::uint32_t>(prot));
+    EXPECT_EQ(told[0].flags, std::uint32_t{MAP_SHARED});
+    EXPECT_EQ(told[0].name, NodeOf(dev()));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, VmOpsPerf, testing::ValuesIn(AllShapes()), ShapeName);
+
+// Of a change of protection it is told, too, and that works on what is dead.
+REVOKE_TEST_P(VmOpsPerf, IsToldOfTheMapping, baseline::kEnosys) {
+  PerfListener perf;
+  const Mapping mapping = Map();
+  ExpectTold(perf, mapping, kReadWrite);
+  ASSERT_THAT(mprotect(mapping.base(), mapping.size(), PROT_READ), SyscallSucceeds());
+  ExpectTold(perf, mapping, PROT_READ);
+  Revoke();
+  ASSERT_THAT(mprotect(mapping.base(), mapping.size(), kReadWrite), SyscallSucceeds());
+  ExpectTold(perf, mapping, kReadWrite);
+  RevokeObject();
+  ASSERT_THAT(mprotect(mapping.base(), mapping.size(), PROT_READ), SyscallSucceeds());
+  ExpectTold(perf, mapping, PROT_READ);
+  EXPECT_THAT(InChild([&] {
+                PerfListener own;
+                TEST_PCHECK(mprotect(mapping.base(), mapping.size(), kReadWrite) == 0);
+                TEST_CHECK(own.Take(mapping).size() == 1);
+              }),
+              Exited(0));
+  ASSERT_THAT(mprotect(mapping.base(), mapping.size(), kReadWrite), SyscallSucceeds());
+  ExpectAllDead(mapping);
+}
+
+// In the window of mmap(2), too: the revoke waits for a mapping of which perf
+// is told afterwards.
+REVOKE_TEST_P(VmOpsPerf, IsToldOfWhatIsDeadFromTheBeginning, baseline::kEnosys) {
+  Checkpoint revoked;
+  std::optional<Child> mapper;
+  ArmedPoint point(control(), dev(), REVOKE_TEST_MMAP, REVOKE_TEST_LEAVE, REVOKE_TEST_STUCK);
+  mapper.emplace([&] {
+    PerfListener perf;
+    const Mapping mapping(fd().get(), kShapePages * PageSize(), kReadWrite, MAP_SHARED, Offset());
+    TEST_CHECK(mapping.valid());
+    TEST_CHECK(revoked.WaitFor(1));
+    const std::vector<PerfMapping> told = perf.Take(mapping);
+    TEST_CHECK(told.size() == 1 && told[0].name == NodeOf(dev()));
+    CheckAllDead(mapping.base());
+  });
+  RevokeAcross(point);
+  revoked.Reach();
+  EXPECT_THAT(mapper->Wait(), Exited(0));
 }
 
 }  // namespace

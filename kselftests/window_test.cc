@@ -5,6 +5,8 @@
 // held inside the driver. After it, no page of the new mapping gives anything. mapping_test has the
 // plain cases; here are all shapes, and the ways to map that are not a plain mmap(2).
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #include "revokeat.h"
 #include "shape_test.h"
 #include "sigbus_probe.h"
+#include "skip.h"
 #include "test_check.h"
 #include "test_device.h"
 #include "vma_info.h"
@@ -30,6 +33,7 @@ namespace revoke_test {
 namespace {
 
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
+constexpr revoke_test_when kWhens[] = {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE};
 
 char* Page(const Mapping& mapping, std::size_t page) {
   return static_cast<char*>(mapping.base()) + page * PageSize();
@@ -42,39 +46,59 @@ long RemapFilePages(void* base, std::size_t size, off_t offset) {
 
 // ---- mmap(2), every way the memory gets in ----
 
-class WindowShape : public ShapeParamTest {};
+class WindowShape : public ShapeParamTest {
+ protected:
+  // Maps in a process that is held in the driver until a revoke waits for it,
+  // and in which `prepare` is called before.
+  void MapAcrossARevoke(revoke_test_when when, int flags, void (*prepare)() = [] {}) {
+    ASSERT_THAT(control().Reset(), SyscallSucceeds());
+    Open(GetParam().dev, GetParam().shape);
+    Checkpoint revoked;
+    std::optional<Child> mapper;
+    ArmedPoint point(control(), dev(), REVOKE_TEST_MMAP, when, REVOKE_TEST_STUCK);
+    mapper.emplace([&] {
+      const std::size_t size = kShapePages * PageSize();
+      const Mapping old = Mapping::Anonymous(size);
+      void* at = (flags & MAP_FIXED) != 0 ? old.base() : nullptr;
+      prepare();
+      void* base = mmap(at, size, kReadWrite, MAP_SHARED | flags, fd().get(), Offset());
+      // It was on its way before the revoke, so it is made, and dead.
+      TEST_PCHECK(base != MAP_FAILED);
+      TEST_CHECK(revoked.WaitFor(1));
+      CheckAllDead(base);
+      TEST_PCHECK(munmap(base, size) == 0);
+      TEST_PCHECK(munlockall() == 0);
+      TEST_CHECK(StatusKilobytes(getpid(), "VmLck") == 0);
+    });
+    RevokeAcross(point);
+    revoked.Reach();
+    EXPECT_THAT(mapper->Wait(), Exited(0));
+  }
+};
 
 INSTANTIATE_TEST_SUITE_P(, WindowShape, testing::ValuesIn(AllShapes()), ShapeName);
 
 REVOKE_TEST_P(WindowShape, Mmap, baseline::kEnosys) {
   for (const int flags : {0, MAP_FIXED, MAP_POPULATE, MAP_LOCKED}) {
-    for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+    for (const revoke_test_when when : kWhens) {
       SCOPED_TRACE(testing::Message() << "flags " << flags << ", point " << when);
-      ASSERT_THAT(control().Reset(), SyscallSucceeds());
-      Open(GetParam().dev, GetParam().shape);
-      Checkpoint revoked;
-      std::optional<Child> mapper;
-      ArmedPoint point(control(), dev(), REVOKE_TEST_MMAP, when, REVOKE_TEST_STUCK);
-      mapper.emplace([&] {
-        const std::size_t size = kShapePages * PageSize();
-        const Mapping old = Mapping::Anonymous(size);
-        void* at = (flags & MAP_FIXED) != 0 ? old.base() : nullptr;
-        void* base = mmap(at, size, kReadWrite, MAP_SHARED | flags, fd().get(), Offset());
-        // It was on its way before the revoke, so it is made, and dead.
-        TEST_PCHECK(base != MAP_FAILED);
-        TEST_CHECK(revoked.WaitFor(1));
-        CheckAllDead(base);
-        TEST_PCHECK(munmap(base, size) == 0);
-      });
-      RevokeAcross(point);
-      revoked.Reach();
-      EXPECT_THAT(mapper->Wait(), Exited(0));
+      MapAcrossARevoke(when, flags);
     }
   }
 }
 
+// After mlockall(2) each mmap(2) locks what it maps, and populates it when the
+// window has closed.
+REVOKE_TEST_P(WindowShape, MmapOfOneWhoLocksAll, baseline::kEnosys) {
+  for (const revoke_test_when when : kWhens) {
+    SCOPED_TRACE(when);
+    MapAcrossARevoke(when, 0, [] { TEST_PCHECK(mlockall(MCL_FUTURE) == 0); });
+    MapAcrossARevoke(when, 0, [] { TEST_PCHECK(mlockall(MCL_FUTURE | MCL_ONFAULT) == 0); });
+  }
+}
+
 REVOKE_TEST_P(WindowShape, MmapOfWhatHasGone, baseline::kEnosys) {
-  for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+  for (const revoke_test_when when : kWhens) {
     ASSERT_THAT(control().Reset(), SyscallSucceeds());
     Open(GetParam().dev, GetParam().shape);
     Checkpoint revoked;
@@ -106,7 +130,7 @@ REVOKE_TEST_P(WindowShape, MmapOfWhatHasGone, baseline::kEnosys) {
 class WindowMapped : public ShapeTest {};
 
 REVOKE_TEST_F(WindowMapped, IsHeldUp, baseline::kEnosys) {
-  for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+  for (const revoke_test_when when : kWhens) {
     ASSERT_THAT(control().Reset(), SyscallSucceeds());
     Open(Dev::kPrepare, REVOKE_TEST_SHAPE_CLOSE);
     Checkpoint revoked;
@@ -175,7 +199,7 @@ REVOKE_TEST_P(WindowMerge, NothingIsMergedWithTheDead, baseline::kEnosys) {
 }
 
 REVOKE_TEST_P(WindowMerge, PopulateInProgress, baseline::kEnosys) {
-  for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+  for (const revoke_test_when when : kWhens) {
     ASSERT_THAT(control().Reset(), SyscallSucceeds());
     Open(GetParam().dev, GetParam().shape);
     Checkpoint revoked;
@@ -280,7 +304,7 @@ REVOKE_TEST_P(WindowRemap, RearrangedPagesDie, baseline::kEnosys) {
 }
 
 REVOKE_TEST_P(WindowRemap, InProgress, baseline::kEnosys) {
-  for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+  for (const revoke_test_when when : kWhens) {
     ASSERT_THAT(control().Reset(), SyscallSucceeds());
     Open(GetParam().dev, GetParam().shape);
     const Mapping mapping = Map();
@@ -311,7 +335,7 @@ INSTANTIATE_TEST_SUITE_P(
     ShapeName);
 
 REVOKE_TEST_P(WindowLock, InProgress, baseline::kEnosys) {
-  for (const revoke_test_when when : {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE}) {
+  for (const revoke_test_when when : kWhens) {
     ASSERT_THAT(control().Reset(), SyscallSucceeds());
     Open(GetParam().dev, GetParam().shape);
     const Mapping mapping = Map();
@@ -330,6 +354,30 @@ REVOKE_TEST_P(WindowLock, InProgress, baseline::kEnosys) {
   }
 }
 
+// The mmap(2) itself is complete, and has given its mapping the lock: it is
+// populating it.
+REVOKE_TEST_P(WindowLock, LockingAllInProgress, baseline::kEnosys) {
+  for (const revoke_test_when when : kWhens) {
+    ASSERT_THAT(control().Reset(), SyscallSucceeds());
+    Open(GetParam().dev, GetParam().shape);
+    Checkpoint revoked;
+    std::optional<Child> mapper;
+    ArmedPoint point(control(), dev(), REVOKE_TEST_VM_FAULT, when, REVOKE_TEST_STUCK);
+    mapper.emplace([&] {
+      TEST_PCHECK(mlockall(MCL_FUTURE) == 0);
+      const Mapping mapping = Map();
+      TEST_CHECK(mapping.valid());
+      TEST_CHECK(revoked.WaitFor(1));
+      CheckAllDead(mapping.base());
+      const std::vector<Vma> vmas = VmasOf(getpid(), mapping.base(), mapping.size());
+      TEST_CHECK(TotalKilobytes(vmas, "Locked") == 0 && TotalKilobytes(vmas, "Rss") == 0);
+    });
+    RevokeAcross(point);
+    revoked.Reach();
+    EXPECT_THAT(mapper->Wait(), Exited(0));
+  }
+}
+
 REVOKE_TEST_P(WindowLock, LockedPagesGo, baseline::kEnosys) {
   const Mapping mapping = Map();
   ASSERT_THAT(mlock(mapping.base(), mapping.size()), SyscallSucceeds());
@@ -344,6 +392,52 @@ REVOKE_TEST_P(WindowLock, LockedPagesGo, baseline::kEnosys) {
   EXPECT_THAT(munlock(mapping.base(), mapping.size()), SyscallSucceeds());
   EXPECT_THAT(InChild([] { TEST_PCHECK(mlockall(MCL_CURRENT) == 0); }), Exited(0));
   ExpectAllDead(mapping);
+}
+
+// ---- the window itself, on any kernel ----
+
+// The module in window/: a device that is removed as careful drivers do it, with a delay where the
+// window is. With the series a revoke is all that it does.
+class WindowOfADriver : public testing::Test {
+ protected:
+  void SetUp() override {
+    control_ = revoke_test::Open("/dev/window_ctl", O_RDWR);
+    REVOKE_SKIP_IF(!control_.valid() && errno == ENOENT, "the module window is not loaded");
+    ASSERT_THAT(control_, SyscallSucceeds());
+    ASSERT_THAT(Control(kReset), SyscallSucceeds());
+  }
+
+  enum Command { kWait, kRemove, kReset };
+  int Control(Command command) const { return ioctl(control_.get(), _IO('w', command)); }
+
+  static Mapping Map(const FileDescriptor& fd) { return {fd.get(), PageSize(), PROT_READ}; }
+
+ private:
+  FileDescriptor control_;
+};
+
+REVOKE_TEST_F(WindowOfADriver, WhatIsMappedBeforeTheRemovalGoes, baseline::kPasses) {
+  const FileDescriptor fd = revoke_test::Open("/dev/window", O_RDWR);
+  const Mapping mapping = Map(fd);
+  ASSERT_THAT(Probe::Read(PageWord(mapping, 0)), ReadsValue(0U));
+  ASSERT_THAT(Control(kRemove), SyscallSucceeds());
+  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), DiesOfSigbusAt(PageWord(mapping, 0)));
+  EXPECT_EQ(Map(fd).error(), ENODEV);
+}
+
+// unmap_mapping_range() does not see what is not linked yet.
+REVOKE_TEST_F(WindowOfADriver, WhatIsBeingMappedGoes, baseline::kFails) {
+  const FileDescriptor fd = revoke_test::Open("/dev/window", O_RDWR);
+  Checkpoint removed;
+  Child mapper([&] {
+    const Mapping mapping = Map(fd);
+    TEST_CHECK(mapping.valid() && removed.WaitFor(1));
+    TEST_CHECK(Probe::Read(PageWord(mapping, 0)).fault);
+  });
+  ASSERT_THAT(Control(kWait), SyscallSucceeds());
+  ASSERT_THAT(Control(kRemove), SyscallSucceeds());
+  removed.Reach();
+  EXPECT_THAT(mapper.Wait(), Exited(0)) << "the page is still mapped";
 }
 
 }  // namespace

@@ -21,6 +21,9 @@
  * file, and no grace period to wait for.  And the tasks are known by name:
  * sleepers can be kicked, and whoever does not leave can be reported.
  *
+ * A suspend finds those inside in the same way, and waits until they have left.
+ * Others are put off until the object is resumed: see revokable_suspend().
+ *
  * Lock order: r->lock -> bucket lock -> task wakeup.  relay_lock -> a driver's
  * wait queue -> poll_wq (fs/revoke_poll.c).  None of the locks here is held
  * while calling out.
@@ -118,7 +121,10 @@ static bool use_start(struct revoke *rv, struct file_use *use,
 	use->task = current;
 	use->what = what;
 	use->drain = NULL;
+	use->pause = NULL;
 	use->kicked = false;
+	use->aside = until > REVOKE_SUSPENDED;
+	use->suspends = false;
 	use->owner = NULL;
 	use->async = NULL;
 	use->inserts = inserts;
@@ -145,6 +151,83 @@ static bool use_start(struct revoke *rv, struct file_use *use,
 	return true;
 }
 
+/* Call fn() for the records of all buckets, with their locks held. */
+static void visit_uses(void (*fn)(struct file_use *use, void *arg), void *arg)
+{
+	struct file_use *use;
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < 1 << USE_BUCKET_BITS; i++) {
+			struct use_bucket *b;
+
+			b = &per_cpu(use_buckets, cpu).bucket[i];
+			guard(spinlock)(&b->lock);
+			hlist_for_each_entry(use, &b->uses, node)
+				fn(use, arg);
+		}
+	}
+}
+
+/* For comparison.  A fault can outlive its file, other methods cannot. */
+static const struct revokable *use_object(const struct file_use *use)
+{
+	return use->inserts ?: use->revoke->r;
+}
+
+struct own_uses {
+	const struct revokable *r;	/* of this object; NULL: of any */
+	bool any;
+	bool waited_for;		/* there is one that a suspend waits for */
+};
+
+static void find_own_uses(struct file_use *use, void *arg)
+{
+	struct own_uses *own = arg;
+
+	if (use->task != current || (own->r && use_object(use) != own->r))
+		return;
+	own->any = true;
+	own->waited_for |= !use->aside && !use->suspends;
+}
+
+/* Is the caller inside of a method of the object, or, if it is NULL, of any? */
+bool revoke_caller_inside(const struct revokable *r)
+{
+	struct own_uses own = { .r = r };
+
+	visit_uses(find_own_uses, &own);
+	return own.any;
+}
+
+/*
+ * A suspend waits for who is inside of a method, so what that calls in turn, be
+ * it another method or a fault, has to be let in.  It cannot outlast the use
+ * that is waited for, or is going to be found; whatever it inserts is zapped
+ * after that.
+ */
+static bool use_start_nested(struct revoke *rv, struct file_use *use,
+			     const char *what, const struct revokable *inserts)
+{
+	struct own_uses own = { .r = rv->r };
+
+	visit_uses(find_own_uses, &own);
+	if (!own.waited_for ||
+	    !use_start(rv, use, what, REVOKE_REVOKED, inserts))
+		return false;
+	use->aside = false;
+	return true;
+}
+
+static bool use_start_or_nested(struct revoke *rv, struct file_use *use,
+				const char *what,
+				const struct revokable *inserts)
+{
+	return use_start(rv, use, what, REVOKE_SUSPENDED, inserts) ||
+	       (READ_ONCE(rv->state) == REVOKE_SUSPENDED &&
+		use_start_nested(rv, use, what, inserts));
+}
+
 /**
  * start_using_as - start_using() for a file known to be revokable
  * @file: the file
@@ -152,11 +235,12 @@ static bool use_start(struct revoke *rv, struct file_use *use,
  * @what: name of the method, a string constant of built-in code
  *
  * Context: process context; takes a spinlock, does not sleep.
- * Return: false if the file has been revoked.  Then there is nothing to stop.
+ * Return: false if the file has been revoked, or is suspended.  Then there is
+ *	nothing to stop.
  */
 bool start_using_as(struct file *file, struct file_use *use, const char *what)
 {
-	return use_start(file->f_revoke, use, what, REVOKE_REVOKED, NULL);
+	return use_start_or_nested(file->f_revoke, use, what, NULL);
 }
 EXPORT_SYMBOL_GPL(start_using_as);
 
@@ -169,12 +253,126 @@ EXPORT_SYMBOL_GPL(start_using_as);
  * These are the uses that revokable_zap_range() waits for.
  *
  * Context: process context; takes a spinlock, does not sleep.
- * Return: false if the file has been revoked.  Then there is nothing to stop.
+ * Return: false if the file has been revoked, or is suspended.  Then there is
+ *	nothing to stop.
  */
 bool start_inserting(struct file *file, struct file_use *use, const char *what)
 {
-	return use_start(file->f_revoke, use, what, REVOKE_REVOKED,
-			 file->f_revoke->r);
+	return use_start_or_nested(file->f_revoke, use, what,
+				   file->f_revoke->r);
+}
+
+/**
+ * start_using_anyway - start_using_as() for what cannot be put off
+ * @file: the file
+ * @use: a record on the caller's stack
+ * @what: name of the method, a string constant of built-in code
+ *
+ * For methods that the driver must not miss, and that nobody can be made to
+ * wait for: they run while the file is suspended.
+ *
+ * Context: process context; takes a spinlock, does not sleep.
+ * Return: false if the file has been revoked.  Then there is nothing to stop.
+ */
+bool start_using_anyway(struct file *file, struct file_use *use,
+			const char *what)
+{
+	return use_start(file->f_revoke, use, what, REVOKE_REVOKED, NULL);
+}
+
+/* Until resumed, or revoked: with an error, it is not to be waited for. */
+static int may_await_resume(const struct file *file, const struct revokable *r,
+			    bool nowait)
+{
+	if (nowait || file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	if (r->policy.suspended_error)
+		return r->policy.suspended_error;
+	/*
+	 * Whoever resumes this object may be waiting for the caller to leave
+	 * another one; or this one, which it has suspended itself.
+	 */
+	if (current->flags & PF_EXITING || revoke_caller_inside(NULL))
+		return -EAGAIN;
+	/* Nor for the lock that faults and munmap(2) have to wait for. */
+	if (current->mm)
+		lockdep_assert_not_held(&current->mm->mmap_lock);
+	return 0;
+}
+
+/* The request of an io_uring worker is not restarted. */
+static int resume_awaited(int ret)
+{
+	return ret == -ERESTARTSYS && current->flags & PF_USER_WORKER ? -EINTR :
+									ret;
+}
+
+/* 0: it is not suspended any more; else an error for the caller */
+static int revoke_await_resume(struct file *file, bool nowait)
+{
+	struct revoke *rv = file->f_revoke;
+	int ret;
+
+	ret = may_await_resume(file, rv->r, nowait);
+	if (!ret)
+		ret = wait_event_interruptible(rv->r->resumed,
+					       !file_suspended(file));
+	return resume_awaited(ret);
+}
+
+/* 0: the use has started; USE_REVOKED; or an error. */
+int start_using_or_wait(struct file *file, struct file_use *use,
+			const char *what, bool nowait)
+{
+	while (!start_using_as(file, use, what)) {
+		int ret;
+
+		if (file_revoked(file))
+			return USE_REVOKED;
+		ret = revoke_await_resume(file, nowait);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * Has the method of @use been woken for a revoke or a suspend?  There was no
+ * signal, so none is to be seen.  Whether the record has been counted does not
+ * matter for a revoke: who tests file_revoked() can leave before that looks for
+ * it.  A suspend can be over by now, but not without having found the record,
+ * unless it was already @suspended before that was unlinked.
+ */
+static int use_interrupted(struct file *file, struct file_use *use,
+			   bool suspended, s64 ret, bool repeats)
+{
+	if (!revoke_interrupted(ret))
+		return 0;
+	if (file_revoked(file))
+		return USE_REVOKED;
+	if (!suspended && !use->pause)
+		return 0;
+	/*
+	 * It was a signal as well; or what has called this method has been told
+	 * to leave, too, and would have to wait for the next call to be woken.
+	 */
+	if (task_sigpending(current) ||
+	    (repeats && revoke_caller_inside(file->f_revoke->r)))
+		return 0;
+	return USE_AGAIN;
+}
+
+/*
+ * After a method that has returned @ret.  Again: when it is resumed, by the
+ * caller if that @repeats the call, else by somebody further up.
+ */
+int stop_using_after(struct file *file, struct file_use *use, s64 ret,
+		     bool repeats)
+{
+	bool suspended = file_suspended(file);
+
+	stop_using_revokable(use);
+	return use_interrupted(file, use, suspended, ret, repeats);
 }
 
 /**
@@ -195,24 +393,6 @@ bool start_using_vma_ops(struct file *file, struct file_use *use,
 	return use_start(file->f_revoke, use, what, REVOKE_CLOSED, NULL);
 }
 
-/* Call fn() for the records of all buckets, with their locks held. */
-static void visit_uses(void (*fn)(struct file_use *use, void *arg), void *arg)
-{
-	struct file_use *use;
-	int cpu, i;
-
-	for_each_possible_cpu(cpu) {
-		for (i = 0; i < 1 << USE_BUCKET_BITS; i++) {
-			struct use_bucket *b;
-
-			b = &per_cpu(use_buckets, cpu).bucket[i];
-			guard(spinlock)(&b->lock);
-			hlist_for_each_entry(use, &b->uses, node)
-				fn(use, arg);
-		}
-	}
-}
-
 static void test_kicked(struct file_use *use, void *arg)
 {
 	if (use->task == current && use->kicked)
@@ -228,10 +408,10 @@ static bool current_is_kicked(void)
 }
 
 /* A kick that nobody has noticed would fail the next interruptible sleep. */
-static void use_forget_kick(struct file_use *use)
+static void use_forget_kick(bool kicked)
 {
 	/* Kernel threads got no notification; user workers rely on theirs. */
-	if (!use->kicked || (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
+	if (!kicked || (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
 		return;
 	clear_notify_signal();
 	/*
@@ -243,15 +423,24 @@ static void use_forget_kick(struct file_use *use)
 		set_notify_signal(current);
 }
 
-/* After @use has been unlinked, with the @drain that it had then. */
-static void use_left(struct file_use *use, struct revoke_drain *drain)
+/*
+ * After @use has been unlinked, with what it had then.  Nothing of that may be
+ * read any more if it is an open_use, see release_begin().
+ */
+static void use_left(struct file_use *use, struct revoke_drain *drain,
+		     struct revoke_pause *pause, bool kicked)
 {
 	if (unlikely(use->awaited))
 		wake_up_all(&zap_wait);
-	if (likely(!drain))
+	if (likely(!drain && !pause))
 		return;
 
-	use_forget_kick(use);
+	use_forget_kick(kicked);
+	/* It is on the stack of the one who waits for it, until complete(). */
+	if (pause && atomic_dec_and_test(&pause->pending))
+		complete(&pause->left);
+	if (!drain)
+		return;
 	/*
 	 * What has been inserted in here must not stay until the last one
 	 * leaves, which may be never.  The count goes with the work; if that
@@ -275,6 +464,8 @@ void stop_using_revokable(struct file_use *use)
 {
 	struct use_bucket *b = use->bucket;
 	struct revoke_drain *drain;
+	struct revoke_pause *pause;
+	bool kicked;
 
 	if (unlikely(!b)) {
 		/* It has stepped out and not got in again. */
@@ -284,10 +475,12 @@ void stop_using_revokable(struct file_use *use)
 	use_release(use);
 	spin_lock(&b->lock);
 	hlist_del(&use->node);
-	/* If that of ->open has none, release_begin() may be about to set it. */
+	/* As for those of ->open, release_begin() may be about to set them. */
 	drain = use->drain;
+	pause = use->pause;
+	kicked = use->kicked;
 	spin_unlock(&b->lock);
-	use_left(use, drain);
+	use_left(use, drain, pause, kicked);
 }
 EXPORT_SYMBOL_GPL(stop_using_revokable);
 
@@ -338,20 +531,50 @@ void break_using(struct file *file, struct file_break *brk)
 		/* A request that is not queued yet, and will not be from outside */
 		if (use->async)
 			revoke_async_end(use->async);
-		use_left(use, use->drain);
+		use_left(use, use->drain, use->pause, use->kicked);
 		use->bucket = NULL;
 	}
 }
 EXPORT_SYMBOL_GPL(break_using);
 
+/* While suspended the file cannot be used, but it is still there. */
+static bool use_restart(struct revoke *rv, struct file_use *use)
+{
+	const struct revokable *inserts = use->inserts;
+	bool aside = use->aside, suspends = use->suspends;
+
+	/* Not put off in the first place; or it would wait for its own resume. */
+	if (aside || suspends) {
+		if (!use_start(rv, use, use->what, REVOKE_REVOKED, inserts))
+			return false;
+		use->aside = aside;
+		use->suspends = suspends;
+		return true;
+	}
+	while (!use_start_or_nested(rv, use, use->what, inserts)) {
+		/* With @inserts, an mmap_lock may be held. */
+		if (READ_ONCE(rv->state) >= REVOKE_REVOKED || inserts ||
+		    wait_event_killable(rv->r->resumed, READ_ONCE(rv->state) !=
+							REVOKE_SUSPENDED))
+			return false;
+	}
+	return true;
+}
+
 /**
  * unbreak_using - step back in
  * @brk: as break_using() has left it
  *
- * Context: the task that called break_using(); process context, does not sleep.
- * Return: whether the file is still there.  If not, the method has to fail,
- *	without touching what ->release frees: what it has set up, say a page
- *	table entry, nobody will take away.
+ * If the file is suspended, this waits for it to be resumed, so the caller must
+ * not hold a lock that is needed for that.
+ *
+ * ->mmap and ->fault, which hold one, do not wait but fail; nor does who has
+ * suspended the object itself wait, but is let in.
+ *
+ * Context: the task that called break_using(); process context, may sleep.
+ * Return: whether the file is still there, and the caller not killed.  If not,
+ *	the method has to fail, without touching what ->release frees: what it
+ *	has set up, say a page table entry, nobody will take away.
  */
 bool unbreak_using(struct file_break *brk)
 {
@@ -363,8 +586,7 @@ bool unbreak_using(struct file_break *brk)
 		struct revoke *async = use->async;
 		struct module *owner = use->owner;
 
-		if (!use_start(rv, use, use->what, REVOKE_REVOKED,
-			       use->inserts)) {
+		if (!use_restart(rv, use)) {
 			/* Its end still has to be told from no use. */
 			use->revoke = rv;
 			use->bucket = NULL;
@@ -396,6 +618,25 @@ bool file_revoked(const struct file *file)
 	       READ_ONCE(file->f_revoke->state) >= REVOKE_REVOKED;
 }
 EXPORT_SYMBOL_GPL(file_revoked);
+
+/**
+ * file_suspended - is this file suspended?
+ * @file: the file
+ *
+ * True from the moment on at which methods are put off.  For the wait
+ * conditions of drivers: a method that sees this should return -ERESTARTSYS,
+ * and is called again.  Who is not a kernel thread, and sleeps interruptibly,
+ * need not look.
+ *
+ * Context: any, with a reference to @file or from one of its methods.
+ * Return: true if it is.
+ */
+bool file_suspended(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       READ_ONCE(file->f_revoke->state) == REVOKE_SUSPENDED;
+}
+EXPORT_SYMBOL_GPL(file_suspended);
 
 /*
  * Objects
@@ -430,6 +671,8 @@ struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
 	INIT_LIST_HEAD(&r->files);
 	INIT_LIST_HEAD(&r->leaving);
 	init_waitqueue_head(&r->wait);
+	INIT_LIST_HEAD(&r->poll_again);
+	init_waitqueue_head(&r->resumed);
 	INIT_WORK(&r->done_work, revokable_done_work);
 	INIT_DELAYED_WORK(&r->watch, revokable_watch);
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
@@ -532,6 +775,7 @@ static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 	rv->file = file;
 	rv->r = revokable_get(r);
 	INIT_LIST_HEAD(&rv->batch);
+	INIT_LIST_HEAD(&rv->poll_again);
 	INIT_WORK(&rv->drain.work, revoke_drained_work);
 	INIT_WORK(&rv->drain.zap, revoke_zap_work);
 	atomic_set(&rv->nr_async, 1);
@@ -554,29 +798,51 @@ static void revoke_free(struct kref *ref)
 	kfree_rcu(rv, rcu);
 }
 
-static int revoke_attach(struct file *file, struct revoke *rv)
+/* Returns false if ->open has to wait, else with *@ret set. */
+static bool revoke_try_attach(struct file *file, struct revoke *rv, int *ret)
 {
 	struct revokable *r = rv->r;
 
-	scoped_guard(spinlock, &r->lock) {
-		if (r->state == REVOKABLE_LIVE) {
-			/*
-			 * Being inside comes before being found: a revoke
-			 * waits for an ->open that it finds.
-			 */
-			if (rv->state == REVOKE_OPENING)
-				use_start(rv, &rv->open_use, "open",
-					  REVOKE_REVOKED, NULL);
-			rv->ticket = ++r->ticket;
-			list_add_tail(&rv->node, &r->files);
-			file->f_revoke = rv;
-			file->f_mode |= FMODE_REVOKABLE;
-			return 0;
-		}
+	guard(spinlock)(&r->lock);
+	*ret = r->policy.error;
+	if (r->state == REVOKABLE_DEAD)
+		return true;
+	*ret = 0;
+	if (r->state == REVOKABLE_SUSPENDED) {
+		if (rv->state == REVOKE_OPENING)
+			return false;
+		rv->state = REVOKE_SUSPENDED;
 	}
+	/*
+	 * Being inside comes before being found: a revoke waits for an ->open
+	 * that it finds.
+	 */
+	if (rv->state == REVOKE_OPENING)
+		use_start(rv, &rv->open_use, "open", REVOKE_SUSPENDED,
+			  NULL);
+	rv->ticket = ++r->ticket;
+	list_add_tail(&rv->node, &r->files);
+	file->f_revoke = rv;
+	file->f_mode |= FMODE_REVOKABLE;
+	return true;
+}
 
-	kref_put(&rv->ref, revoke_free);
-	return r->policy.error;
+static int revoke_attach(struct file *file, struct revoke *rv)
+{
+	struct revokable *r = rv->r;
+	int ret;
+
+	while (!revoke_try_attach(file, rv, &ret)) {
+		ret = may_await_resume(file, r, false) ?:
+		      wait_event_interruptible(r->resumed,
+					       READ_ONCE(r->state) !=
+					       REVOKABLE_SUSPENDED);
+		if (ret)
+			break;
+	}
+	if (ret)
+		kref_put(&rv->ref, revoke_free);
+	return resume_awaited(ret);
 }
 
 /**
@@ -593,9 +859,14 @@ static int revoke_attach(struct file *file, struct revoke *rv)
  * directories, block devices, hugetlb files, and files with a ->lock, ->flock,
  * ->setlease, ->copy_file_range or ->remap_file_range of their own.
  *
+ * If the object is suspended, this waits for it to be resumed, so the caller
+ * must not hold a lock that is needed for that.
+ *
  * Context: ->open; allocates memory.
  * Return: 0; the object's policy.error, by default -ENODEV, if the object is
- *	dead; -ENOMEM; -EINVAL.
+ *	dead; -ENOMEM; -EINVAL; if it is suspended: -EAGAIN with O_NONBLOCK or
+ *	from a method of a revokable file, its policy.suspended_error,
+ *	-ERESTARTSYS.
  */
 int make_revokable(struct file *file, struct revokable *r)
 {
@@ -653,14 +924,32 @@ void __revoke_open_done(struct file *file)
 	stop_using(&rv->open_use);
 }
 
+/*
+ * If ->open was woken for a suspend, only user space can have it called again:
+ * as after a signal.
+ */
+static int open_put_off(const struct file *file, int error)
+{
+	if (!revoke_interrupted(error) || task_sigpending(current))
+		return error;
+	if (file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
+		return error;
+	set_notify_signal(current);
+	return -ERESTARTNOINTR;
+}
+
 /* ->open has failed: nobody else has seen the file, it becomes ordinary. */
 int __revoke_open_failed(struct file *file, int error)
 {
 	struct revoke *rv = file->f_revoke;
-	bool found;
+	bool found, suspended;
 
 	scoped_guard(spinlock, &rv->r->lock) {
-		found = rv->state != REVOKE_OPENING;
+		found = rv->state >= REVOKE_REVOKED;
+		/* If it was, but is not any more, it has waited for the use. */
+		suspended = rv->state == REVOKE_SUSPENDED;
 		if (!found) {
 			rv->state = REVOKE_RELEASED;
 			list_del_init(&rv->node);
@@ -671,6 +960,8 @@ int __revoke_open_failed(struct file *file, int error)
 		wait_for_completion(&rv->released);
 		if (revoke_interrupted(error))
 			error = rv->r->policy.error;
+	} else if (suspended || rv->open_use.pause) {
+		error = open_put_off(file, error);
 	}
 
 	file->f_mode &= ~FMODE_REVOKABLE;
@@ -726,6 +1017,7 @@ static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
 	rv->ticket = ++r->ticket;
 	rv->since = jiffies;
 	list_move_tail(&rv->node, &r->leaving);
+	list_del_init(&rv->poll_again);
 	list_add_tail(&rv->batch, &batch->revokes);
 }
 
@@ -738,7 +1030,7 @@ static void revoke_mark_files(struct revokable *r, const struct inode *inode,
 
 	spin_lock(&r->lock);
 	if (dead)
-		r->state = REVOKABLE_DEAD;
+		WRITE_ONCE(r->state, REVOKABLE_DEAD);
 	last = r->ticket;
 	if (inode) {
 		list_for_each_entry_safe(rv, next, &r->files, node) {
@@ -757,6 +1049,8 @@ static void revoke_mark_files(struct revokable *r, const struct inode *inode,
 	batch->ticket = r->ticket;
 	revokable_settle(r);
 	spin_unlock(&r->lock);
+	/* For those who wait for a resume, this is the answer. */
+	wake_up_all(&r->resumed);
 }
 
 /*
@@ -783,18 +1077,22 @@ static void revoke_barrier(struct revoke *rv, bool *self)
 }
 
 /* The bucket lock keeps the task: it cannot leave before it has unlinked. */
-static void use_kick(struct file_use *use, void *r)
+static void use_notify(struct file_use *use)
 {
-	/* A counted record keeps its revoke. */
-	if (!use->drain || use->revoke->r != r || use->task == current ||
-	    use->what == in_release)
-		return;
 	use->kicked = true;
 	/* Nobody would ever clear a kernel thread's notification. */
 	if (use->task->flags & PF_KTHREAD)
 		wake_up_state(use->task, TASK_INTERRUPTIBLE);
 	else
 		set_notify_signal(use->task);
+}
+
+static void use_kick(struct file_use *use, void *r)
+{
+	/* A counted record keeps its revoke. */
+	if (use->drain && use->revoke->r == r && use->task != current &&
+	    use->what != in_release)
+		use_notify(use);
 }
 
 static unsigned long revoke_report_after(void)
@@ -876,15 +1174,18 @@ struct inside {
 static void test_inside(struct file_use *use, void *arg)
 {
 	struct inside *inside = arg;
+	/* Whoever suspends may be inside of what the caller would wait for. */
+	bool paused = use->pause && inside->killable;
 	bool own;
 
 	/* A fault outlives its file if that is unmapped, unless it is counted. */
-	if (use->task != current || (!use->drain && use->what != in_release))
+	if (use->task != current ||
+	    (!use->drain && !paused && use->what != in_release))
 		return;
 	own = inside->rv ? use->revoke == inside->rv :
 			   use->revoke->r == inside->r;
 	inside->found |= own || (inside->killable &&
-				 (use->drain ||
+				 (use->drain || paused ||
 				  wq_has_sleeper(&use->revoke->r->wait)));
 }
 
@@ -916,7 +1217,10 @@ static void release_begin(struct revoke *rv, struct revoke_drain *drain)
 	use->task = current;
 	use->what = in_release;
 	use->drain = drain;
+	use->pause = NULL;
 	use->kicked = false;
+	use->aside = true;
+	use->suspends = false;
 	use->inserts = NULL;
 	scoped_guard(spinlock, &use->bucket->lock)
 		hlist_add_head(&use->node, &use->bucket->uses);
@@ -1374,6 +1678,7 @@ int revoke_file(struct file *file)
 		if (rv->state < REVOKE_REVOKED)
 			revoke_mark(rv, &batch);
 	}
+	wake_up_all(&rv->r->resumed);
 	return revoke_batch(rv->r, &batch, rv, true);
 }
 EXPORT_SYMBOL_GPL(revoke_file);
@@ -1515,6 +1820,301 @@ void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
 EXPORT_SYMBOL_GPL(revokable_zap_range);
 
 /*
+ * Suspending
+ *
+ * A suspend marks the files, goes through the buckets, which tells it who is
+ * inside, kicks these, and waits for them on its own behalf: its count is on
+ * its stack, so a revoke that comes meanwhile counts the same uses once more,
+ * and none of the two has to know of the other.
+ */
+
+#define SUSPEND_BUSY	1
+
+static int suspend_begin(struct revokable *r, struct list_head *files,
+			 u64 *ticket)
+{
+	struct revoke *rv;
+
+	guard(spinlock)(&r->lock);
+	if (r->state == REVOKABLE_DEAD)
+		return r->policy.error;
+	if (r->suspending)
+		return SUSPEND_BUSY;
+	r->suspending = true;
+	r->suspended++;
+	r->suspends++;
+	WRITE_ONCE(r->state, REVOKABLE_SUSPENDED);
+	*ticket = r->ticket;
+
+	list_for_each_entry(rv, &r->files, node) {
+		/* Pairs with the check in use_start(), through pause_barrier(). */
+		WRITE_ONCE(rv->state, REVOKE_SUSPENDED);
+		/* Whoever drops the last reference is not inside. */
+		if (file_ref_get(&rv->file->f_ref)) {
+			kref_get(&rv->ref);
+			list_add_tail(&rv->paused, files);
+		}
+	}
+	return 0;
+}
+
+/* What the caller calls from now on is not let in, as it is not waited for. */
+static void use_set_suspends(struct file_use *use, void *r)
+{
+	if (use->task == current && use_object(use) == r)
+		use->suspends = true;
+}
+
+/* As revoke_barrier() */
+static void pause_barrier(struct revoke *rv, struct revoke_pause *pause)
+{
+	struct file_use *use;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct use_bucket *b = use_bucket_of(rv, cpu);
+
+		guard(spinlock)(&b->lock);
+		hlist_for_each_entry(use, &b->uses, node) {
+			if (use->revoke != rv || use->task == current)
+				continue;
+			use->pause = pause;
+			atomic_inc(&pause->pending);
+		}
+	}
+}
+
+static void pause_kick(struct file_use *use, void *pause)
+{
+	if (use->pause == pause)
+		use_notify(use);
+}
+
+static void pause_report(struct file_use *use, void *pause)
+{
+	if (use->pause == pause)
+		pr_warn("revoke: %s:%d does not return from %s to be suspended\n",
+			use->task->comm, task_pid_nr(use->task), use->what);
+}
+
+/* A task may go to sleep after the kick, so it is repeated. */
+static void pause_wait(struct revoke_pause *pause)
+{
+	unsigned long report = jiffies + revoke_report_after();
+	bool reported = false;
+
+	if (atomic_dec_and_test(&pause->pending))
+		return;
+	do {
+		visit_uses(pause_kick, pause);
+		if (!reported && time_after(jiffies, report)) {
+			visit_uses(pause_report, pause);
+			reported = true;
+		}
+	} while (!wait_for_completion_timeout(&pause->left, HZ));
+}
+
+/**
+ * revokable_suspend - let nobody use an object for a while
+ * @r: the object
+ *
+ * When this returns 0, and until revokable_resume(), no method runs for any
+ * file of the object, except for those that cannot be put off: ->flush,
+ * ->release, ->fasync, the cancelling of io_uring commands, and what vm_ops
+ * have to say about the address space: ->open, ->close, ->may_split, ->mremap,
+ * ->mprotect, ->pagesize, ->set_policy and ->get_policy.  These the driver
+ * keeps from the hardware itself.  Requests that methods have left behind are
+ * its own business, too.
+ *
+ * Other calls wait, or fail, see struct revokable_policy.  Who sleeps in a
+ * method is woken as by a revoke, and called again after the resume if the
+ * method returns -ERESTARTSYS; ops->kick is not called.  Waits without limit
+ * for tasks inside of methods, as revoke_it() does, but not for the caller's
+ * own uses: an ioctl may suspend its object.
+ *
+ * Suspends nest; each has to be undone by a revokable_resume(), by whomever.
+ * revokable_suspend() of an object that is being suspended waits for that.
+ *
+ * Context: may sleep.  The caller must hold no lock that a method or ->release
+ *	of the object takes, nor any that is taken inside of an mmap_lock.
+ * Return: 0; policy.error if the object is dead; -EBUSY if the caller is inside
+ *	of a method, and somebody else, who may be waiting for it to leave, is
+ *	suspending the object.
+ */
+int revokable_suspend(struct revokable *r)
+{
+	bool inside = revoke_caller_inside(r);
+	struct address_space *zapped = NULL;
+	struct revoke_pause pause;
+	struct revoke *rv, *next;
+	LIST_HEAD(files);
+	u64 ticket;
+	int ret;
+
+	might_sleep();
+	atomic_set(&pause.pending, 1);
+	init_completion(&pause.left);
+
+	ret = suspend_begin(r, &files, &ticket);
+	if (ret == SUSPEND_BUSY) {
+		if (inside)
+			return -EBUSY;
+		wait_event(r->resumed, (ret = suspend_begin(r, &files, &ticket))
+				       != SUSPEND_BUSY);
+	}
+	if (ret)
+		return ret;
+	visit_uses(use_set_suspends, r);
+	list_for_each_entry(rv, &files, paused) {
+		pause_barrier(rv, &pause);
+		cond_resched();
+	}
+
+	if (!inside)
+		drain_acquire(r);
+	pause_wait(&pause);
+	/* And those that are on their way out. */
+	revoke_wait(r, ticket, NULL, false);
+	if (!inside)
+		drain_release(r);
+
+	/* With nobody inside, no more page table entries are inserted. */
+	list_for_each_entry(rv, &files, paused) {
+		if (READ_ONCE(rv->mapped) && rv->file->f_mapping != zapped) {
+			zapped = rv->file->f_mapping;
+			revoke_zap_suspended(rv->file);
+		}
+		cond_resched();
+	}
+	list_for_each_entry_safe(rv, next, &files, paused) {
+		fput(rv->file);
+		kref_put(&rv->ref, revoke_free);
+		cond_resched();
+	}
+	scoped_guard(spinlock, &r->lock)
+		r->suspending = false;
+	wake_up_all(&r->resumed);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(revokable_suspend);
+
+static unsigned long revokable_suspends(struct revokable *r)
+{
+	guard(spinlock)(&r->lock);
+	return r->suspends;
+}
+
+/*
+ * mmap(2) of a file, before it takes the mmap_lock.  Of the suspends that are
+ * counted in @seen none makes it fail then: they have been waited for.
+ */
+int __revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	*seen = revokable_suspends(file->f_revoke->r);
+	return file_suspended(file) ? revoke_await_resume(file, false) : 0;
+}
+
+/* With the lock, it has got -EAGAIN: from a suspend that came later? */
+bool __revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return revokable_suspends(file->f_revoke->r) != seen;
+}
+
+/*
+ * For a page fault that has dropped its lock, with a reference to its revoke.
+ * It is repeated, whatever was the reason to wake up.
+ */
+void revoke_await_resume_fault(struct revoke *rv, unsigned int state)
+{
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait(&rv->r->resumed, &wait, state);
+	if (READ_ONCE(rv->state) == REVOKE_SUSPENDED)
+		schedule();
+	finish_wait(&rv->r->resumed, &wait);
+	kref_put(&rv->ref, revoke_free);
+}
+
+/*
+ * Somebody has polled, and was not let in.  Returns whether there will be a
+ * wake-up; if not, have another look.
+ */
+bool revoke_poll_later(struct revoke *rv, bool queued)
+{
+	struct revokable *r = rv->r;
+
+	guard(spinlock)(&r->lock);
+	if (rv->state != REVOKE_SUSPENDED)
+		return false;
+	if (queued)
+		WRITE_ONCE(rv->relays_due, true);
+	if (list_empty(&rv->poll_again))
+		list_add_tail(&rv->poll_again, &r->poll_again);
+	return true;
+}
+
+/* Pollers look again; with no events given, all of them. */
+static void revokable_poll_again(struct revokable *r, struct list_head *again)
+{
+	struct revoke *rv;
+
+	for (;;) {
+		scoped_guard(spinlock, &r->lock) {
+			rv = list_first_entry_or_null(again, struct revoke,
+						      poll_again);
+			if (!rv)
+				return;
+			list_del_init(&rv->poll_again);
+			kref_get(&rv->ref);
+		}
+		wake_up_all(&rv->poll_wq);
+		kref_put(&rv->ref, revoke_free);
+		cond_resched();
+	}
+}
+
+static void use_rejoin(struct file_use *use, void *r)
+{
+	if (use->task == current && use_object(use) == r)
+		use->suspends = false;
+}
+
+/**
+ * revokable_resume - undo a revokable_suspend()
+ * @r: the object; it may have been revoked meanwhile
+ *
+ * With the last one, calls that have been waiting go on.  What was mapped is
+ * not: it is up to ->fault to bring it back.
+ *
+ * Context: may sleep; may be called from inside of a method.
+ */
+void revokable_resume(struct revokable *r)
+{
+	struct revoke *rv;
+	LIST_HEAD(again);
+
+	might_sleep();
+	/*
+	 * Whoever takes the lock of a bucket after this, and so whoever finds a
+	 * file live in there, also finds what the caller has done until now.
+	 */
+	visit_uses(use_rejoin, r);
+	scoped_guard(spinlock, &r->lock) {
+		if (WARN_ON_ONCE(!r->suspended) || --r->suspended)
+			return;
+		if (r->state == REVOKABLE_SUSPENDED)
+			WRITE_ONCE(r->state, REVOKABLE_LIVE);
+		list_for_each_entry(rv, &r->files, node)
+			WRITE_ONCE(rv->state, rv->opened ? REVOKE_LIVE :
+							   REVOKE_OPENING);
+		list_splice_init(&r->poll_again, &again);
+	}
+	wake_up_all(&r->resumed);
+	revokable_poll_again(r, &again);
+}
+EXPORT_SYMBOL_GPL(revokable_resume);
+
+/*
  * The last reference has gone.  Either __fput() or a revoke gets to release
  * the file, and the other one waits for it.
  */
@@ -1525,12 +2125,13 @@ bool __revoke_fput_claim(struct file *file)
 	bool claimed;
 
 	scoped_guard(spinlock, &r->lock) {
-		claimed = rv->state == REVOKE_LIVE;
+		claimed = rv->state < REVOKE_REVOKED;
 		if (claimed) {
 			WRITE_ONCE(rv->state, REVOKE_CLOSED);
 			rv->ticket = ++r->ticket;
 			rv->since = jiffies;
 			list_move_tail(&rv->node, &r->leaving);
+			list_del_init(&rv->poll_again);
 		}
 	}
 	if (claimed) {

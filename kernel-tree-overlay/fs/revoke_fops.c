@@ -4,7 +4,9 @@
  *
  * The helpers of linux/fs_call.h come here for files that can be revoked.  A
  * method is called as a use, see fs/revoke.c; for a file that has been revoked
- * the object's policy says what it would have returned.
+ * the object's policy says what it would have returned.  For one that is
+ * suspended, the call waits; that is, unless it cannot: because it is part of
+ * closing the file, holds an mmap_lock, or was told not to.
  */
 #include <linux/aio.h>
 #include <linux/fs.h>
@@ -20,28 +22,71 @@
 /*
  * A revoke ends the sleeps of methods as a signal would.  Only there was no
  * signal: what such a method returns is replaced by what it would have
- * returned had it been called a moment later.  Whether its record has been
- * counted does not matter: who tests file_revoked() can leave before the
- * revoke looks for it.
+ * returned had it been called a moment later.  And so for a suspend, except
+ * that it is called a moment later.
  */
-static bool use_interrupted(const struct file *file, s64 ret)
-{
-	return revoke_interrupted(ret) && file_revoked(file);
-}
-
-#define call_as_use(f, what, revoked, method, ...)			\
+#define call_or_wait(f, nowait, what, revoked, method, ...)		\
 ({									\
 	struct file *__f = (f);						\
 	struct file_use __use;						\
 	typeof(__f->f_op->method(__VA_ARGS__)) __ret = 0;		\
-	bool __called = start_using_as(__f, &__use, what);		\
+	int __err;							\
 									\
-	if (__called) {							\
+	do {								\
+		__err = start_using_or_wait(__f, &__use, what, nowait);	\
+		if (__err)						\
+			break;						\
 		__ret = __f->f_op->method(__VA_ARGS__);			\
-		stop_using_revokable(&__use);				\
+		__err = stop_using_after(__f, &__use, __ret, true);	\
+	} while (__err == USE_AGAIN);					\
+	if (__err)							\
+		__ret = __err == USE_REVOKED ? (revoked) : __err;	\
+	__ret;								\
+})
+
+#define call_as_use(f, ...)	call_or_wait(f, false, __VA_ARGS__)
+
+/* For what holds an mmap_lock, in a use of mmap(2), or is not to wait. */
+#define call_without_waiting(f, what, again, revoked, method, ...)	\
+({									\
+	struct file *__f = (f);						\
+	struct file_use __use;						\
+	typeof(__f->f_op->method(__VA_ARGS__)) __ret = 0;		\
+	int __err;							\
+									\
+	if (start_using_as(__f, &__use, what)) {			\
+		__ret = __f->f_op->method(__VA_ARGS__);			\
+		__err = stop_using_after(__f, &__use, __ret, false);	\
+	} else {							\
+		__err = file_revoked(__f) ? USE_REVOKED : USE_AGAIN;	\
 	}								\
-	if (!__called || use_interrupted(__f, __ret))			\
-		__ret = (revoked);					\
+	if (__err)							\
+		__ret = __err == USE_REVOKED ? (revoked) : (again);	\
+	__ret;								\
+})
+
+/*
+ * For what has to be called even while the file is suspended.  If the suspend
+ * comes later and wakes it, it is called once more at once.
+ */
+#define call_anyway(f, what, revoked, method, ...)			\
+({									\
+	struct file *__f = (f);						\
+	struct file_use __use;						\
+	typeof(__f->f_op->method(__VA_ARGS__)) __ret = 0;		\
+	bool __late;							\
+	int __err;							\
+									\
+	do {								\
+		__late = file_suspended(__f);				\
+		__err = USE_REVOKED;					\
+		if (!start_using_anyway(__f, &__use, what))		\
+			break;						\
+		__ret = __f->f_op->method(__VA_ARGS__);			\
+		__err = stop_using_after(__f, &__use, __ret, true);	\
+	} while (__err == USE_AGAIN && !__late);			\
+	if (__err)							\
+		__ret = __err == USE_REVOKED ? (revoked) : -EAGAIN;	\
 	__ret;								\
 })
 
@@ -108,12 +153,17 @@ static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
 {
 	struct kiocb sync, *req = iocb;
 	struct file *file = iocb->ki_filp;
+	size_t len = iov_iter_count(iter);
 	bool may_be_queued = false;
 	struct file_use use;
 	ssize_t ret;
+	int err;
 
-	if (!start_using_as(file, &use, write ? "write" : "read"))
-		return revoked;
+again:
+	err = start_using_or_wait(file, &use, write ? "write" : "read",
+				  iocb->ki_flags & IOCB_NOWAIT);
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
 
 	if (!is_sync_kiocb(iocb)) {
 		may_be_queued = may_queue(file);
@@ -135,8 +185,14 @@ static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
 		revoke_async_returns(&use, ret == -EIOCBQUEUED);
 	}
 
-	stop_using_revokable(&use);
-	return use_interrupted(file, ret) ? revoked : ret;
+	err = stop_using_after(file, &use, ret, true);
+	if (err == USE_AGAIN) {
+		iov_iter_revert(iter, len - iov_iter_count(iter));
+		goto again;
+	}
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
+	return ret;
 }
 
 ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
@@ -156,8 +212,8 @@ EXPORT_SYMBOL_GPL(revokable_write_iter);
 int revokable_iopoll(struct kiocb *iocb, struct io_comp_batch *iob,
 		     unsigned int flags)
 {
-	return call_as_use(iocb->ki_filp, "iopoll", 0,
-			   iopoll, iocb, iob, flags);
+	return call_without_waiting(iocb->ki_filp, "iopoll",
+				    0, 0, iopoll, iocb, iob, flags);
 }
 
 int revokable_uring_cmd(struct file *file, struct io_uring_cmd *cmd,
@@ -165,34 +221,42 @@ int revokable_uring_cmd(struct file *file, struct io_uring_cmd *cmd,
 {
 	int revoked = policy_of(file)->ioctl_error;
 	struct file_use use;
-	int ret;
+	int ret, err;
 
 	if (!may_queue(file))
 		return -EOPNOTSUPP;
-	if (!start_using_as(file, &use, "uring_cmd"))
-		return revoked;
 	/*
 	 * It has its count already, and may be complete, by this call or by
 	 * others, before the method returns.  Once the file has been revoked,
 	 * ops->kick() ends it.
 	 */
 	if (issue_flags & IO_URING_F_CANCEL) {
+		if (!start_using_anyway(file, &use, "uring_cmd"))
+			return revoked;
 		ret = file->f_op->uring_cmd(cmd, issue_flags);
 		stop_using_revokable(&use);
 		return ret;
 	}
-	revoke_async_begin(&use);
-	ret = file->f_op->uring_cmd(cmd, issue_flags);
-	revoke_async_returns(&use, ret == -EIOCBQUEUED);
-	stop_using_revokable(&use);
-	return use_interrupted(file, ret) ? revoked : ret;
+	do {
+		err = start_using_or_wait(file, &use, "uring_cmd",
+					  issue_flags & IO_URING_F_NONBLOCK);
+		if (err)
+			break;
+		revoke_async_begin(&use);
+		ret = file->f_op->uring_cmd(cmd, issue_flags);
+		revoke_async_returns(&use, ret == -EIOCBQUEUED);
+		err = stop_using_after(file, &use, ret, true);
+	} while (err == USE_AGAIN);
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
+	return ret;
 }
 
 int revokable_uring_cmd_iopoll(struct file *file, struct io_uring_cmd *cmd,
 			       struct io_comp_batch *iob, unsigned int flags)
 {
-	return call_as_use(file, "uring_cmd_iopoll", 0,
-			   uring_cmd_iopoll, cmd, iob, flags);
+	return call_without_waiting(file, "uring_cmd_iopoll",
+				    0, 0, uring_cmd_iopoll, cmd, iob, flags);
 }
 
 long revokable_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -210,39 +274,58 @@ long revokable_compat_ioctl(struct file *file, unsigned int cmd,
 }
 EXPORT_SYMBOL_GPL(revokable_compat_ioctl);
 
+/* With the mmap_lock held.  mmap(2) has waited before it was taken. */
 int revokable_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	return call_as_use(file, "mmap", policy_of(file)->mmap_error,
-			   mmap, file, vma);
+	return call_without_waiting(file, "mmap", -EAGAIN,
+				    policy_of(file)->mmap_error,
+				    mmap, file, vma);
 }
 EXPORT_SYMBOL_GPL(revokable_mmap);
 
 int revokable_mmap_prepare(struct file *file, struct vm_area_desc *desc)
 {
-	return call_as_use(file, "mmap_prepare", policy_of(file)->mmap_error,
-			   mmap_prepare, desc);
+	return call_without_waiting(file, "mmap_prepare",
+				    -EAGAIN, policy_of(file)->mmap_error,
+				    mmap_prepare, desc);
 }
 EXPORT_SYMBOL_GPL(revokable_mmap_prepare);
 
 /*
  * Moving what is left of a mapping concerns the address space only, and has to
- * work.  A new mapping is refused later.
+ * work.  A new mapping is refused later.  It cannot wait for a resume, either.
+ * Without an MMU there is none.
  */
+static unsigned long area_once_revoked(struct file *file, unsigned long addr,
+				       unsigned long len, unsigned long pgoff,
+				       unsigned long flags)
+{
+#ifdef CONFIG_MMU
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#else
+	return -ENODEV;
+#endif
+}
+
 unsigned long revokable_get_unmapped_area(struct file *file, unsigned long addr,
 					  unsigned long len,
 					  unsigned long pgoff,
 					  unsigned long flags)
 {
-	return call_as_use(file, "get_unmapped_area",
-			   mm_get_unmapped_area(file, addr, len, pgoff, flags),
-			   get_unmapped_area, file, addr, len, pgoff, flags);
+	return call_without_waiting(file, "get_unmapped_area",
+				    area_once_revoked(file, addr, len, pgoff,
+						      flags),
+				    area_once_revoked(file, addr, len, pgoff,
+						      flags),
+				    get_unmapped_area, file, addr, len, pgoff,
+				    flags);
 }
 EXPORT_SYMBOL_GPL(revokable_get_unmapped_area);
 
-/* close(2) succeeds. */
+/* close(2) succeeds, and does not wait. */
 int revokable_flush(struct file *file, fl_owner_t id)
 {
-	return call_as_use(file, "flush", 0, flush, file, id);
+	return call_anyway(file, "flush", 0, flush, file, id);
 }
 EXPORT_SYMBOL_GPL(revokable_flush);
 
@@ -258,7 +341,7 @@ int revokable_fasync(int fd, struct file *file, int on)
 {
 	if (on)
 		WRITE_ONCE(file->f_revoke->fasync_fd, fd);
-	return call_as_use(file, "fasync", on ? policy_of(file)->error : 0,
+	return call_anyway(file, "fasync", on ? policy_of(file)->error : 0,
 			   fasync, fd, file, on);
 }
 EXPORT_SYMBOL_GPL(revokable_fasync);
@@ -273,16 +356,18 @@ ssize_t revokable_splice_read(struct file *in, loff_t *ppos,
 			      struct pipe_inode_info *pipe, size_t len,
 			      unsigned int flags)
 {
-	return call_as_use(in, "splice_read", revoked_read_result(in),
-			   splice_read, in, ppos, pipe, len, flags);
+	return call_or_wait(in, flags & SPLICE_F_NONBLOCK, "splice_read",
+			    revoked_read_result(in),
+			    splice_read, in, ppos, pipe, len, flags);
 }
 EXPORT_SYMBOL_GPL(revokable_splice_read);
 
 ssize_t revokable_splice_write(struct pipe_inode_info *pipe, struct file *out,
 			       loff_t *ppos, size_t len, unsigned int flags)
 {
-	return call_as_use(out, "splice_write", policy_of(out)->write_error,
-			   splice_write, pipe, out, ppos, len, flags);
+	return call_or_wait(out, flags & SPLICE_F_NONBLOCK, "splice_write",
+			    policy_of(out)->write_error,
+			    splice_write, pipe, out, ppos, len, flags);
 }
 EXPORT_SYMBOL_GPL(revokable_splice_write);
 
@@ -309,7 +394,10 @@ int revokable_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
 			   fadvise, file, offset, len, advice);
 }
 
-/* Run by whoever reads the fdinfo; the VFS adds that the file is revoked. */
+/*
+ * Run by whoever reads the fdinfo; the VFS adds that the file is revoked, or
+ * suspended.
+ */
 void revokable_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct file_use use;

@@ -117,20 +117,33 @@ __poll_t revokable_poll(struct file *file, poll_table *pt)
 		.pt._key = poll_requested_events(pt),
 		.rv = rv,
 	};
+	bool queue = pt && pt->_qproc;
 	struct file_use use;
 	__poll_t mask;
 
 	/*
 	 * Queue first, look second.  A revoke changes the state first and wakes
-	 * the queue second, so one of the two sees the other.
+	 * the queue second, so one of the two sees the other.  So does a resume.
 	 */
-	if (pt && pt->_qproc) {
+	if (queue)
 		poll_wait(file, &rv->poll_wq, pt);
-		table.pt._qproc = relay_queue;
-	}
 
-	if (!start_using_as(file, &use, "poll"))
-		return rv->r->policy.poll_mask;
+	while (!start_using_as(file, &use, "poll")) {
+		if (file_revoked(file))
+			return rv->r->policy.poll_mask;
+		if (revoke_poll_later(rv, queue))
+			return 0;
+	}
+	/*
+	 * Who was not let in is on poll_wq without a relay, and when it polls
+	 * again, as everybody does when woken, it does not ask to be queued.
+	 */
+	if (READ_ONCE(rv->relays_due) && xchg(&rv->relays_due, false)) {
+		table.pt._key = ~(__poll_t)0;
+		queue = true;
+	}
+	if (queue)
+		table.pt._qproc = relay_queue;
 	mask = READ_ONCE(file->f_op)->poll(file, &table.pt);
 	stop_using(&use);
 

@@ -73,6 +73,8 @@ struct test_obj {
 	u32			generation;
 	bool			dying;
 	atomic_t		async;		/* enum test_async */
+	atomic_t		suspends;
+	atomic_t		inside;		/* methods a suspend waits for */
 
 	wait_queue_head_t	wait;
 	spinlock_t		lock;		/* fifo, @files, @taken */
@@ -117,6 +119,7 @@ struct test_dev {
 	atomic64_t		fasync_left;
 	atomic64_t		done_early;
 	atomic64_t		queued_left;
+	atomic64_t		suspended_inside;
 	atomic64_t		victim_result;
 };
 
@@ -390,6 +393,7 @@ static const struct revokable_ops test_ops[REVOKE_TEST_DEVICES] = {
 			.write_error	= -REVOKE_TEST_WRITE_ERRNO,
 			.ioctl_error	= -REVOKE_TEST_IOCTL_ERRNO,
 			.mmap_error	= -REVOKE_TEST_MMAP_ERRNO,
+			.suspended_error = -REVOKE_TEST_SUSPENDED_ERRNO,
 		},
 		.flags		= REVOKABLE_CLOSE_AT_RELEASE,
 		.kick		= test_kick,
@@ -553,6 +557,31 @@ static int obj_revoke_async(struct test_obj *obj)
 	return 0;
 }
 
+/* @inside: in methods, the caller */
+static int obj_suspend(struct test_obj *obj, int inside)
+{
+	int ret;
+
+	if (!obj->r)
+		return -EOPNOTSUPP;
+	ret = revokable_suspend(obj->r);
+	if (ret)
+		return ret;
+	/* Fully ordered, for test_file_enter() */
+	atomic_inc_return(&obj->suspends);
+	if (atomic_read(&obj->inside) != inside)
+		atomic64_inc(&obj->dev->suspended_inside);
+	return 0;
+}
+
+static int obj_resume(struct test_obj *obj)
+{
+	if (atomic_dec_if_positive(&obj->suspends) < 0)
+		return -EINVAL;
+	revokable_resume(obj->r);
+	return 0;
+}
+
 /*
  * Method calls
  */
@@ -578,12 +607,39 @@ static void count_finished(struct test_dev *dev,
 	test_wake();
 }
 
+/* Nobody can be made to wait for these. */
+static bool runs_suspended(enum revoke_test_method method)
+{
+	switch (method) {
+	case REVOKE_TEST_FLUSH:
+	case REVOKE_TEST_FASYNC:
+	case REVOKE_TEST_VM_OPEN:
+	case REVOKE_TEST_VM_CLOSE:
+	case REVOKE_TEST_VM_MAY_SPLIT:
+	case REVOKE_TEST_VM_MREMAP:
+	case REVOKE_TEST_VM_MPROTECT:
+	case REVOKE_TEST_VM_PAGESIZE:
+	case REVOKE_TEST_VM_SET_POLICY:
+	case REVOKE_TEST_VM_GET_POLICY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static struct test_file *test_file_enter(const struct file *file,
 					 enum revoke_test_method method)
 {
 	struct test_file *tf = file->private_data;
 
 	atomic_inc(&tf->inside);
+	if (!runs_suspended(method)) {
+		atomic_inc(&tf->obj->inside);
+		/* Pairs with the barrier in obj_suspend(). */
+		smp_mb__after_atomic();
+		if (atomic_read(&tf->obj->suspends))
+			atomic64_inc(&tf->obj->dev->suspended_inside);
+	}
 	/* Pairs with the barrier in test_release(): one of us will notice. */
 	smp_mb__after_atomic();
 	if (atomic_read(&tf->released))
@@ -596,6 +652,8 @@ static void test_file_leave(struct test_file *tf,
 			    enum revoke_test_method method)
 {
 	count_finished(tf->obj->dev, method);
+	if (!runs_suspended(method))
+		atomic_dec(&tf->obj->inside);
 	atomic_dec(&tf->inside);
 }
 
@@ -1157,6 +1215,32 @@ static vm_fault_t test_fault_pfn(struct vm_fault *vmf)
 					       page_to_pfn(page)));
 }
 
+static vm_fault_t test_fault_remap(struct vm_fault *vmf)
+{
+	const pgoff_t first = REVOKE_TEST_SHAPE_REMAP_PFN *
+			      REVOKE_TEST_SHAPE_PAGES;
+	struct file *file = vmf->vma->vm_file;
+	struct test_file *tf = file->private_data;
+	unsigned long pfn = page_to_pfn(obj_page(tf->obj, first));
+	pgoff_t pgoff = vmf->pgoff;
+	struct test_call call;
+	int err;
+
+	/* If private, it is the PFN, and not an offset. */
+	if (vma_is_cow_mapping(vmf->vma))
+		pgoff += first - pfn;
+	err = insert_begin(&call, file, REVOKE_TEST_VM_FAULT, pgoff, 1);
+	if (err)
+		return fault_end(&call, fault_result(err));
+
+	/* What has been taken is left out one by one. */
+	if (tf->obj->dev->nr == REVOKE_TEST_DEV_EOF &&
+	    !READ_ONCE(tf->obj->taken_pages))
+		return fault_end(&call,
+				 revokable_fault_pfn_all(vmf, pfn, first));
+	return fault_end(&call, revokable_fault_pfn(vmf, pfn, first));
+}
+
 static vm_fault_t test_fault_none(struct vm_fault *vmf)
 {
 	struct test_call call;
@@ -1358,6 +1442,7 @@ static int test_vm_access(struct vm_area_struct *vma, unsigned long addr,
 }
 
 static const struct vm_operations_struct remap_vm_ops = {
+	.fault		= test_fault_remap,
 	.access		= test_vm_access,
 };
 
@@ -1760,6 +1845,18 @@ static long test_step_out(struct file *file, struct test_dev *dev, bool lock)
 	return unbreak_using(&brk) ? ret ?: 1 : 0;
 }
 
+static long test_suspend_self(struct test_obj *obj, u32 __user *arg)
+{
+	long ret;
+
+	ret = obj_suspend(obj, 1);
+	if (ret)
+		return ret;
+	ret = put_user(obj->generation, arg);
+	obj_resume(obj);
+	return ret;
+}
+
 static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 		     unsigned long arg)
 {
@@ -1787,6 +1884,8 @@ static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 		return 0;	/* see test_ioctl() */
 	case REVOKE_TEST_LOCK:
 		return test_lock_killable();
+	case REVOKE_TEST_SUSPEND_SELF:
+		return test_suspend_self(obj, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -1899,6 +1998,7 @@ static void counters_reset(struct test_dev *dev)
 	atomic64_set(&dev->fasync_left, 0);
 	atomic64_set(&dev->done_early, 0);
 	atomic64_set(&dev->queued_left, 0);
+	atomic64_set(&dev->suspended_inside, 0);
 	atomic64_set(&dev->victim_result, 0);
 }
 
@@ -2003,6 +2103,10 @@ static long ctl_dev(struct test_dev *dev, unsigned int cmd)
 		return obj_revoke_async(obj);
 	case REVOKE_TEST_CTL_REVOKE_FILES:
 		return obj->r ? revoke_files(obj->r) : -EOPNOTSUPP;
+	case REVOKE_TEST_CTL_SUSPEND:
+		return obj_suspend(obj, 0);
+	case REVOKE_TEST_CTL_RESUME:
+		return obj_resume(obj);
 	case REVOKE_TEST_CTL_REVOKE_IT_LOCKED: {
 		guard(mutex)(&test_subsystem_lock);
 		return obj_revoke(obj);
@@ -2087,6 +2191,7 @@ static long ctl_counters(struct revoke_test_counters __user *arg)
 	c->fasync_left = atomic64_read(&dev->fasync_left);
 	c->done_early = atomic64_read(&dev->done_early);
 	c->queued_left = atomic64_read(&dev->queued_left);
+	c->suspended_inside = atomic64_read(&dev->suspended_inside);
 	return copy_to_user(arg, c, sizeof(*c)) ? -EFAULT : 0;
 }
 
@@ -2254,7 +2359,7 @@ static long insert_using_vma(struct vm_area_struct *vma,
 	long ret;
 
 	if (!start_using_vma(vma, &use))
-		return -ENODEV;
+		return file_revoked(vma->vm_file) ? -ENODEV : -EAGAIN;
 	if (!vma->vm_file || !is_test_fops(vma->vm_file->f_op) ||
 	    !can_insert(vma, insert)) {
 		ret = -EFAULT;
@@ -2473,6 +2578,8 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case REVOKE_TEST_CTL_REVOKE_FILES:
 	case REVOKE_TEST_CTL_REVOKE_IT_LOCKED:
 	case REVOKE_TEST_CTL_REVOKE_IT_ASYNC_LOCKED:
+	case REVOKE_TEST_CTL_SUSPEND:
+	case REVOKE_TEST_CTL_RESUME:
 	case REVOKE_TEST_CTL_RECREATE:
 	case REVOKE_TEST_CTL_RESET_COUNTERS:
 		return ctl_dev(dev_of(arg), cmd);
@@ -2526,13 +2633,27 @@ static int ctl_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static void resume_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < REVOKE_TEST_DEVICES; i++) {
+		struct test_obj *obj __free(obj_put) = obj_get(&test_devs[i]);
+
+		while (!obj_resume(obj))
+			;
+	}
+}
+
 /* A test that has died must not leave anybody behind at a point. */
 static int ctl_release(struct inode *inode, struct file *file)
 {
 	struct test_ctl_file *cf = file->private_data;
 
-	if (atomic_dec_and_test(&test_ctl_opens))
+	if (atomic_dec_and_test(&test_ctl_opens)) {
 		points_open_all();
+		resume_all();
+	}
 	ctl_poll_end(cf);
 	if (cf->reader)
 		kref_put(&cf->reader->ref, reader_free);

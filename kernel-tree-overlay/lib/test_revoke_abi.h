@@ -8,8 +8,10 @@
  *   0  default errnos, ->read_iter, ->write_iter, ->mmap
  *   1  its owner may revoke it; ->read, ->write, ->mmap; has not promised
  *	that ->release does the work of vm_ops->close
- *   2  reads as empty once revoked; otherwise as 0
- *   3  errnos of its own (REVOKE_TEST_*_ERRNO); ->mmap_prepare; otherwise as 0
+ *   2  reads as empty once revoked; once resumed, brings back all of a
+ *	REVOKE_TEST_SHAPE_REMAP_PFN mapping at once; otherwise as 0
+ *   3  errnos of its own (REVOKE_TEST_*_ERRNO), also instead of waiting while
+ *	it is suspended; ->mmap_prepare; otherwise as 0
  *   4  what it cannot do at once for io_uring and aio, it queues; otherwise as 0
  *   5  its mappings are not inherited; otherwise as 0
  *   6  cannot be revoked; otherwise as 0, with a char device of its own
@@ -45,6 +47,7 @@
 #define REVOKE_TEST_WRITE_ERRNO		32	/* EPIPE */
 #define REVOKE_TEST_IOCTL_ERRNO		25	/* ENOTTY */
 #define REVOKE_TEST_MMAP_ERRNO		22	/* EINVAL */
+#define REVOKE_TEST_SUSPENDED_ERRNO	16	/* EBUSY: while it is suspended */
 
 /*
  * Mappings.  The offset given to mmap() chooses how the memory gets into the
@@ -60,7 +63,10 @@
  * Those marked S can only be mapped shared (EINVAL).
  */
 enum revoke_test_shape {
-	/* remap_pfn_range() in ->mmap, a remap action of ->mmap_prepare */
+	/*
+	 * remap_pfn_range() in ->mmap, a remap action of ->mmap_prepare; a
+	 * ->fault that brings it back
+	 */
 	REVOKE_TEST_SHAPE_REMAP_PFN,
 	/* vm_insert_page() in ->mmap, or the action for it; no vm_ops */
 	REVOKE_TEST_SHAPE_INSERT_PAGE,
@@ -240,6 +246,12 @@ struct revoke_test_victim {
 #define REVOKE_TEST_STEP_OUT_AND_LOCK	_IO(REVOKE_TEST_IOC, 0x09)
 /* That lock without stepping out.  Returns 0. */
 #define REVOKE_TEST_LOCK	_IO(REVOKE_TEST_IOC, 0x0a)
+/*
+ * Suspend the object, write the generation, 32 bits, to the address given, and
+ * resume it.  The result is that of the writing: EFAULT in a mapping of this
+ * file, that would have to be faulted in.
+ */
+#define REVOKE_TEST_SUSPEND_SELF	_IO(REVOKE_TEST_IOC, 0x0b)
 
 /* ---- ioctls of /dev/revoke_test_ctl ---- */
 
@@ -312,6 +324,7 @@ struct revoke_test_counters {
 	__u64	fasync_left;		/* likewise the fasync list */
 	__u64	done_early;		/* revoke done, but files still open */
 	__u64	queued_left;		/* ->release with requests queued */
+	__u64	suspended_inside;	/* a method running while suspended */
 };
 
 /* The argument of these is the number of the device */
@@ -377,19 +390,26 @@ struct revoke_test_counters {
 /*
  * REVOKE_TEST_INSERT from outside of the file: the control node puts PFNs into a
  * mapping of any device.  It passes the points USE_VMA of that.
- * EFAULT: there is no such mapping; ENODEV: it has been revoked.
+ * EFAULT: there is no such mapping; ENODEV: it has been revoked; EAGAIN: it is
+ * suspended.
  */
 #define REVOKE_TEST_CTL_INSERT \
 	_IOW(REVOKE_TEST_IOC, 0x36, struct revoke_test_insert)
 /*
  * These pages shall not be mapped, whatever is open: ->mmap fails with ENXIO,
  * faults with SIGBUS, INSERT and CTL_INSERT with ENXIO.  They look before they
- * pass the point ENTER of MMAP, VM_FAULT, VM_HUGE_FAULT, USE_VMA; INSERT last, and
- * it has not called start_using_vma().  What is there goes by revokable_zap_range(), without which
- * EOPNOTSUPP.
+ * pass the point ENTER of MMAP, VM_FAULT, VM_HUGE_FAULT, USE_VMA; INSERT last,
+ * and it has not called start_using_vma().  What is there goes by
+ * revokable_zap_range(), without which EOPNOTSUPP.
  */
 #define REVOKE_TEST_CTL_TAKE_RANGE \
 	_IOW(REVOKE_TEST_IOC, 0x37, struct revoke_test_range)
+/*
+ * revokable_suspend(), and its undoing; EINVAL: it is not suspended.  Closing
+ * the last descriptor of the control node undoes them all.
+ */
+#define REVOKE_TEST_CTL_SUSPEND			_IO(REVOKE_TEST_IOC, 0x38)
+#define REVOKE_TEST_CTL_RESUME			_IO(REVOKE_TEST_IOC, 0x39)
 /* The driver's own view of the memory, of a dead object too until RECREATE */
 #define REVOKE_TEST_CTL_PEEK \
 	_IOWR(REVOKE_TEST_IOC, 0x2e, struct revoke_test_peek)

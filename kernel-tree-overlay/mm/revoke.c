@@ -22,6 +22,10 @@
  *		file is revoked.  So there is no need to ever change vm_ops or
  *		flags of a VMA of another process, and thus for its mmap_lock.
  *
+ * A suspend zaps when nobody is inside any more, and leaves private copies
+ * alone.  Faults then wait, see revokable_fault_wait(); and mmap(2) does before
+ * it takes the mmap_lock.
+ *
  * ->open and ->close are gated together: both are delivered until the file is
  * about to be released, and neither is from then on.  See revoke_drained().
  */
@@ -29,7 +33,10 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/revoke.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+
+#include <asm/tlb.h>
 
 #include "internal.h"
 
@@ -72,17 +79,21 @@ static void revokable_vm_close(struct vm_area_struct *vma)
  * The values for after the revoke let everything happen that only concerns
  * the address space, so that munmap(2) and MAP_FIXED cannot fail.
  */
-#define vm_call_as_use(vma, what, revoked, call)			\
+#define vm_call_with(start, vma, what, revoked, call)			\
 ({									\
 	struct file_use __use;						\
 	typeof(call) __ret = (revoked);					\
 									\
-	if (start_using_as((vma)->vm_file, &__use, what)) {		\
+	if (start((vma)->vm_file, &__use, what)) {			\
 		__ret = (call);						\
 		stop_using(&__use);					\
 	}								\
 	__ret;								\
 })
+
+/* These are also called while suspended: whoever calls has an mmap_lock. */
+#define vm_call_as_use(vma, ...) \
+	vm_call_with(start_using_anyway, vma, __VA_ARGS__)
 
 static int revokable_vm_may_split(struct vm_area_struct *vma,
 				  unsigned long addr)
@@ -143,9 +154,10 @@ static unsigned long revokable_vm_pagesize(struct vm_area_struct *vma)
 static int revokable_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			       void *buf, int len, int write)
 {
-	return vm_call_as_use(vma, "vm_ops->access", -EFAULT,
-			      real_vm_ops(vma)->access(vma, addr, buf, len,
-						       write));
+	/* Touches the memory, and cannot wait. */
+	return vm_call_with(start_using_as, vma, "vm_ops->access", -EFAULT,
+			    real_vm_ops(vma)->access(vma, addr, buf, len,
+						     write));
 }
 
 #ifdef CONFIG_NUMA
@@ -264,7 +276,8 @@ void revoke_free_vm_ops(struct revoke *rv)
  * @use: a record; to be given to stop_using() unless this fails
  *
  * Context: mmap_lock held for writing.  Does not sleep.
- * Return: 0, or the error for mmap(2) of a file that has been revoked.
+ * Return: 0, or the error for mmap(2) of a file that has been revoked, or
+ *	-EAGAIN if it is suspended.
  */
 int revokable_mmap_begin(struct file *file, struct file_use *use)
 {
@@ -272,7 +285,8 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
 	if (!file || !file_is_revokable(file))
 		return 0;
 	if (!start_inserting(file, use, "mmap"))
-		return file->f_revoke->r->policy.mmap_error;
+		return file_revoked(file) ?
+			       file->f_revoke->r->policy.mmap_error : -EAGAIN;
 	/* Read by a revoke when it has waited for this use. */
 	WRITE_ONCE(file->f_revoke->mapped, true);
 	return 0;
@@ -320,16 +334,147 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 	return 0;
 }
 
+/**
+ * revokable_fault_wait - a fault in a mapping of a suspended file
+ * @vma: the mapping, whose lock, or whose mmap_lock, is held
+ * @flags: FAULT_FLAG_*
+ *
+ * As for userfaultfd: wait if the fault can be repeated, and the waiting be
+ * ended by a signal, with no lock held; else fail.
+ *
+ * A task that is inside of a method, of whichever object, does not wait.  Who
+ * resumes this one may be waiting for it: having suspended this object, it is
+ * suspending that other one, or revoking it.
+ *
+ * Return: VM_FAULT_RETRY, with the lock dropped unless the caller does not want
+ *	to wait; or VM_FAULT_SIGBUS.
+ */
+vm_fault_t revokable_fault_wait(struct vm_area_struct *vma, unsigned int flags)
+{
+	struct revoke *rv = vma->vm_file->f_revoke;
+	unsigned int state = TASK_KILLABLE;
+
+	if (!(flags & FAULT_FLAG_ALLOW_RETRY))
+		return VM_FAULT_SIGBUS;
+	if (flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!(flags & FAULT_FLAG_KILLABLE) ||
+	    current->flags & (PF_EXITING | PF_DUMPCORE | PF_KTHREAD) ||
+	    revoke_caller_inside(NULL))
+		return VM_FAULT_SIGBUS;
+
+	/*
+	 * A fault of the kernel that is repeated with the signal still pending
+	 * is not to spin.
+	 */
+	if (flags & FAULT_FLAG_INTERRUPTIBLE &&
+	    (flags & FAULT_FLAG_USER || !signal_pending(current)))
+		state = TASK_INTERRUPTIBLE;
+	if (flags & FAULT_FLAG_USER)
+		state |= TASK_FREEZABLE;
+
+	kref_get(&rv->ref);
+	if (flags & FAULT_FLAG_VMA_LOCK)
+		vma_end_read(vma);
+	else
+		mmap_read_unlock(vma->vm_mm);
+	/* The VMA and its file may be gone from here on. */
+	revoke_await_resume_fault(rv, state);
+	return VM_FAULT_RETRY;
+}
+
+static vm_fault_t refill_page(struct vm_area_struct *vma, unsigned long addr,
+			      unsigned long pfn, pgoff_t pgoff)
+{
+	if (vma_is_cow_mapping(vma))
+		return vmf_insert_cow_pfn(vma, addr);
+	return vmf_insert_pfn(vma, addr,
+			      pfn + (linear_page_index(vma, addr) - pgoff));
+}
+
+/**
+ * revokable_fault_pfn - ->fault for memory that ->mmap has mapped by PFN
+ * @vmf: the fault
+ * @pfn: which page frame is mapped at @pgoff
+ * @pgoff: an offset in the file, in pages, from where on they are contiguous
+ *
+ * What remap_pfn_range() has mapped, in ->mmap or as an action of
+ * ->mmap_prepare, is gone after revokable_suspend().  This brings it back page
+ * by page when it is touched.  The driver has checked what is mapped in ->mmap,
+ * a mapping does not grow.
+ *
+ * Neither argument is looked at if the mapping is private.
+ *
+ * Context: ->fault.
+ * Return: VM_FAULT_NOPAGE, or an error.
+ */
+vm_fault_t revokable_fault_pfn(struct vm_fault *vmf, unsigned long pfn,
+			       pgoff_t pgoff)
+{
+	if (WARN_ON_ONCE(!(vmf->vma->vm_flags & VM_PFNMAP)))
+		return VM_FAULT_SIGBUS;
+	return refill_page(vmf->vma, vmf->address, pfn, pgoff);
+}
+EXPORT_SYMBOL_GPL(revokable_fault_pfn);
+
+/* Is somebody waiting for this fault, or for its memory? */
+static bool refill_ends(const struct vm_area_struct *vma)
+{
+	return fatal_signal_pending(current) || file_revoked(vma->vm_file) ||
+	       file_suspended(vma->vm_file);
+}
+
+/**
+ * revokable_fault_pfn_all - revokable_fault_pfn() for a whole mapping at once
+ * @vmf: the fault
+ * @pfn: which page frame is mapped at @pgoff
+ * @pgoff: an offset in the file, in pages, from where on they are contiguous
+ *
+ * For memory whose user cannot afford a fault for each page: the first touch
+ * after a revokable_resume() brings back all of the VMA it is in, by the task
+ * whose address space that is, under the lock that its fault has.  No lock of
+ * another process is taken, and memory types stay as ->mmap has reserved them.
+ * Entries that are there are left alone, private copies among them.
+ *
+ * If the caller is killed, if there is no memory for page tables, or if the
+ * file is revoked or suspended meanwhile, the rest is left to further faults.
+ *
+ * Context: ->fault.  May sleep.
+ * Return: as revokable_fault_pfn(), for the page that was touched.
+ */
+vm_fault_t revokable_fault_pfn_all(struct vm_fault *vmf, unsigned long pfn,
+				   pgoff_t pgoff)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr;
+	vm_fault_t ret;
+
+	ret = revokable_fault_pfn(vmf, pfn, pgoff);
+	for (addr = vma->vm_start; addr < vma->vm_end && !refill_ends(vma) &&
+	     ret == VM_FAULT_NOPAGE; addr += PAGE_SIZE) {
+		if (refill_page(vma, addr, pfn, pgoff) != VM_FAULT_NOPAGE)
+			break;
+		cond_resched();
+	}
+	return ret;
+}
+EXPORT_SYMBOL_GPL(revokable_fault_pfn_all);
+
 /* Hugetlb takes a lock that is held here; see make_revokable(). */
 static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
-			   pgoff_t last)
+			   pgoff_t last, bool private_copies)
 {
+	struct zap_details details = { .skip_cows = !private_copies };
 	pgoff_t start = vma_start_pgoff(vma);
+	struct mmu_gather tlb;
 
 	first = max(first, start);
 	last = min(last, vma_last_pgoff(vma));
-	zap_vma_range(vma, vma->vm_start + ((first - start) << PAGE_SHIFT),
-		      (last - first + 1) << PAGE_SHIFT);
+	tlb_gather_mmu(&tlb, vma->vm_mm);
+	zap_vma_range_batched(&tlb, vma,
+			      vma->vm_start + ((first - start) << PAGE_SHIFT),
+			      (last - first + 1) << PAGE_SHIFT, &details);
+	tlb_finish_mmu(&tlb);
 }
 
 /*
@@ -337,7 +482,7 @@ static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
  * mremap takes the locks that make it wait: no entry escapes by moving.
  */
 static void revoke_zap_mapping(struct file *file, pgoff_t first, pgoff_t last,
-			       bool revoked)
+			       enum revoke_state from, bool private_copies)
 {
 	struct address_space *mapping = file->f_mapping;
 	struct revokable *r = file->f_revoke->r;
@@ -347,8 +492,8 @@ static void revoke_zap_mapping(struct file *file, pgoff_t first, pgoff_t last,
 	mapping_rmap_tree_foreach(vma, mapping, first, last) {
 		if (file_is_revokable(vma->vm_file) &&
 		    vma->vm_file->f_revoke->r == r &&
-		    (!revoked || file_revoked(vma->vm_file)))
-			revoke_zap_vma(vma, first, last);
+		    READ_ONCE(vma->vm_file->f_revoke->state) >= from)
+			revoke_zap_vma(vma, first, last, private_copies);
 	}
 	i_mmap_unlock_read(mapping);
 }
@@ -362,13 +507,22 @@ static void revoke_zap_mapping(struct file *file, pgoff_t first, pgoff_t last,
  */
 void revoke_zap(struct file *file)
 {
-	revoke_zap_mapping(file, 0, ULONG_MAX, true);
+	revoke_zap_mapping(file, 0, ULONG_MAX, REVOKE_REVOKED, true);
+}
+
+/*
+ * The same without private copies, through its suspended files.  And through
+ * those whose revoke is under way, which may take longer.
+ */
+void revoke_zap_suspended(struct file *file)
+{
+	revoke_zap_mapping(file, 0, ULONG_MAX, REVOKE_SUSPENDED, false);
 }
 
 /* Unmap a part of the object from all its files that share this mapping. */
 void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
 {
-	revoke_zap_mapping(file, first, last, false);
+	revoke_zap_mapping(file, first, last, REVOKE_OPENING, true);
 }
 
 /*
@@ -395,6 +549,10 @@ void revoke_zap(struct file *file)
 {
 }
 
+void revoke_zap_suspended(struct file *file)
+{
+}
+
 void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
 {
 }
@@ -414,15 +572,19 @@ void revoke_free_vm_ops(struct revoke *rv)
  * @use: a record on the caller's stack
  *
  * For page table entries that are not inserted by a method of the mapped file:
- * but by a method of another file, or a kernel thread.  A revoke waits for
- * stop_using_vma(), and then takes away what has been inserted, so the caller
- * must not wait for a revoke of the same object meanwhile, nor for a lock held
- * by one.
+ * but by a method of another file, or a kernel thread.  A revoke or a suspend
+ * waits for stop_using_vma(), and then takes away what has been inserted, so
+ * the caller must not wait for one of the same object meanwhile, nor for a lock
+ * held by one.
+ *
+ * As the lock that is held here is not to be held up, this does not wait for a
+ * suspended object: the caller may try again later, or leave it to ->fault.
+ * Only in a method of the object that a suspend still waits for it succeeds.
  *
  * Context: the mmap_lock, or the VMA's lock, is held until the entries are
  *	inserted, but not necessarily until stop_using_vma().  Does not sleep.
- * Return: false if the file has been revoked.  Then nothing may be inserted,
- *	and there is nothing to stop.
+ * Return: false if the file has been revoked, or is suspended.  Then nothing
+ *	may be inserted, and there is nothing to stop.
  */
 bool start_using_vma(struct vm_area_struct *vma, struct file_use *use)
 {

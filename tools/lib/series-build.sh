@@ -169,24 +169,33 @@ cmd_bisect_build() {
 
 cmd_cross_build() {
 	local arches=("$@") arch prefix out config=$cache/build/cross.config want built absent failed
-	[[ $# -gt 0 ]] || arches=(i386 arm64)
+	[[ $# -gt 0 ]] || arches=(i386 arm64 riscv)
 	cmd_checkout
 	mapfile -t want < <(touched_files series | objects)
 	mkdir -p "$cache/build"
-	cat "$project"/tools/config/{base,normal,revoke}.config >"$config"
+	# Whatever else has mappings of its own kind; the last word on a symbol counts.
+	{
+		cat "$project"/tools/config/{base,normal,revoke}.config
+		printf 'CONFIG_%s=y\n' NUMA MEMORY_HOTPLUG MEMORY_HOTREMOVE SPARSEMEM_VMEMMAP ZONE_DEVICE FS_DAX DAX DEV_DAX
+	} >"$config"
 	for arch in "${arches[@]}"; do
 		case $arch in
 		i386) prefix='' ;;
 		arm64) prefix=aarch64-linux-gnu- ;;
-		*) usage_error "cross-build: i386 or arm64, not '$arch'" ;;
+		riscv)
+			prefix=riscv64-linux-gnu-
+			printf '%s\n' CONFIG_NONPORTABLE=y '# CONFIG_MMU is not set' >>"$config"
+			;;
+		*) usage_error "cross-build: i386, arm64 or riscv, not '$arch'" ;;
 		esac
-		command -v "${prefix}gcc" >/dev/null || die "no ${prefix}gcc; install the package gcc-aarch64-linux-gnu"
+		command -v "${prefix}gcc" >/dev/null || die "no ${prefix}gcc; install the package gcc-${prefix%-}"
 		out=$cache/build/cross-$arch
 		mkdir -p "$out"
 		arch_args=("ARCH=$arch" "CROSS_COMPILE=$prefix" "CC=${cc%gcc}${prefix}gcc")
 		KCONFIG_ALLCONFIG=$config kmake "$work" "$out" allnoconfig >"$out/config.log" 2>&1 ||
 			die "configuring for $arch failed (log: $out/config.log)"
 		prepare "$work" "$out" "$out/.config"
+		[[ $arch != riscv ]] || ! grep -q '^CONFIG_MMU=y' "$out/.config" || die 'riscv: that was to be without an MMU'
 		note "$arch: ${#want[@]} touched objects (log: $out/cross.log)"
 		build_objects "$work" "$out" "$out/cross.log" W=1
 		[[ ${#failed[@]} -eq 0 ]] || {

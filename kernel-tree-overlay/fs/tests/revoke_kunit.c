@@ -49,6 +49,7 @@ enum toy_cmd {
 	TOY_SLEEP,		/* until the file is revoked: -ERESTARTSYS */
 	TOY_SLEEP_DEAF,		/* as a signal would: woken by one only */
 	TOY_SPIN,		/* as TOY_SLEEP, in atomic context */
+	TOY_SUSPENDED,		/* returns -EINTR, as if it had found it so */
 	TOY_REVOKE_FILE,	/* returns what revoke_file() did */
 	TOY_REVOKE_IT,
 	TOY_REVOKE_OTHER,	/* once the gate is open */
@@ -280,6 +281,10 @@ static long toy_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case TOY_SPIN:
 		ret = toy_spin(toy, file);
+		break;
+	case TOY_SUSPENDED:
+		WRITE_ONCE(file->f_revoke->state, REVOKE_SUSPENDED);
+		ret = -EINTR;
 		break;
 	case TOY_REVOKE_FILE:
 		ret = revoke_file(file);
@@ -1457,6 +1462,9 @@ static void revoke_refused_test(struct kunit *test)
 		{ .setlease = toy_setlease },
 		{ .copy_file_range = toy_copy },
 		{ .remap_file_range = toy_remap },
+#ifdef CONFIG_HUGETLBFS
+		{ .fop_flags = FOP_HUGE_PAGES },
+#endif
 	};
 	static const umode_t modes[] = { S_IFDIR, S_IFBLK, S_IFIFO, S_IFSOCK };
 	struct toy *toy = toy_new(test, NULL);
@@ -2969,6 +2977,479 @@ static void toy_suite_exit(struct kunit_suite *suite)
 		kern_unmount(toyfs_mnt);
 }
 
+/*
+ * Suspending
+ */
+
+static bool becomes_suspended(const struct file *file)
+{
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (!file_suspended(file)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+static long do_suspend(struct toy_task *t)
+{
+	return revokable_suspend(t->toy->r);
+}
+
+static long do_unbreak(struct toy_task *t)
+{
+	struct file_break brk;
+	struct file_use use;
+	bool in;
+
+	if (!start_using(t->file, &use))
+		return -ENODEV;
+	break_using(t->file, &brk);
+	complete(&t->toy->inside);
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->gate), TIMEOUT);
+	in = unbreak_using(&brk);
+	stop_using(&use);
+	return in;
+}
+
+/* Who is inside is waited for; others wait, and go on. */
+static void revoke_suspend_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *suspender, *late;
+
+	user = toy_block(test, toy, file);
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_ASSERT_TRUE(test, becomes_suspended(file));
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file));
+
+	late = toy_run_ioctl(test, toy, file, TOY_NOP);
+	KUNIT_EXPECT_TRUE(test, stays_away(&late->done));
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->entered), 0);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, late), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, file->f_revoke->state, REVOKE_LIVE);
+	expect_released(test, file, 0);
+}
+
+/* Each needs a resume of its own. */
+static void revoke_suspend_nest_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_TRUE(test, file_suspended(file));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_FALSE(test, file_suspended(file));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+}
+
+/* A sleeper is woken, gets no signal, and is called again. */
+static void revoke_suspend_sleeper_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+
+	user->cmd = TOY_SLEEP_DEAF;
+	toy_user_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
+	KUNIT_EXPECT_TRUE(test, stays_away(&toy->inside));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_FALSE(test, completion_done(&user->done));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, user->pending);
+}
+
+/*
+ * suspend_begin()	a method sees file_suspended()
+ *			and returns, as if by a signal
+ * pause_barrier()	finds nobody
+ *
+ * The caller who may not wait sees whether it has been put off.
+ */
+static void revoke_suspend_uncounted_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_SUSPENDED, 0), -EAGAIN);
+	WRITE_ONCE(file->f_revoke->state, REVOKE_LIVE);
+}
+
+/* mmap(2), which has waited, is refused under the mmap_lock; by whom? */
+static void revoke_suspend_mmap_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long seen;
+
+	KUNIT_EXPECT_EQ(test, revokable_mmap_wait(file, &seen), 0);
+	KUNIT_EXPECT_FALSE(test, revokable_mmap_again(file, seen));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_TRUE(test, revokable_mmap_again(file, seen));
+	/* That may be over by now. */
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_TRUE(test, revokable_mmap_again(file, seen));
+	KUNIT_EXPECT_EQ(test, revokable_mmap_wait(file, &seen), 0);
+	KUNIT_EXPECT_FALSE(test, revokable_mmap_again(file, seen));
+}
+
+/* Those who do not want to wait, by the file, the request or the policy */
+static void revoke_suspend_nowait_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = {
+		.policy.suspended_error = -EBUSY,
+	};
+	struct toy *toy = toy_new(test, NULL), *fails = toy_new(test, &ops);
+	struct file *file = toy_file_new(test, toy);
+	struct file *failing = toy_file_new(test, fails);
+	struct iov_iter iter;
+	struct kiocb iocb;
+	u8 byte;
+	struct kvec vec = { .iov_base = &byte, .iov_len = 1 };
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_flags |= IOCB_NOWAIT;
+	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, 1);
+	KUNIT_EXPECT_EQ(test, file_call_read_iter(&iocb, &iter), -EAGAIN);
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), -EAGAIN);
+	/* What cannot be put off */
+	KUNIT_EXPECT_EQ(test, file_call_fasync(-1, file, 0), 0);
+	KUNIT_EXPECT_EQ(test, toy_file(file)->fasync_off, 1);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(fails->r), 0);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(failing, TOY_NOP, 0), -EBUSY);
+	revokable_resume(fails->r);
+}
+
+/* What is called inside of a use that is waited for is let in. */
+static void revoke_suspend_inside_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct completion *go = toy_go(test);
+	struct toy_task *suspender = toy_task_new(test, toy, NULL, do_suspend);
+	struct file_use outer, inner;
+
+	suspender->go = go;
+	toy_task_run(test, suspender);
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &outer));
+	complete_all(go);
+	KUNIT_EXPECT_TRUE(test, becomes_suspended(file));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, start_using(file, &inner));
+	/* It would wait for the one that waits for us. */
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), -EBUSY);
+	stop_using(&inner);
+	/* Called again, it would be let in again, and woken again. */
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_SUSPENDED, 0), -EINTR);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	stop_using(&outer);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_FALSE(test, start_using(file, &outer));
+	revokable_resume(toy->r);
+}
+
+/* The suspender's own use is not waited for, and lets nothing in. */
+static void revoke_suspend_self_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL), *second = toy_new_as(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *other = toy_file_new(test, second);
+	struct file_use outer, inner;
+
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &outer));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_FALSE(test, start_using(file, &inner));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), -EAGAIN);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+
+	/* Nor does it wait for another object: that is for a task outside. */
+	KUNIT_EXPECT_EQ(test, revokable_suspend(second->r), 0);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(other, TOY_NOP, 0), -EAGAIN);
+	revokable_resume(second->r);
+	stop_using(&outer);
+}
+
+/* A revoke is the final answer for those who wait. */
+static void revoke_suspend_revoked_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *other = toy_file_new(test, toy);
+	struct toy_task *user, *opener;
+	const struct path *path = toy_regular(test, toy);
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	user = toy_run_ioctl(test, toy, file, TOY_NOP);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ENODEV);
+	KUNIT_EXPECT_TRUE(test, file_suspended(other));
+
+	user = toy_run_ioctl(test, toy, other, TOY_NOP);
+	opener = toy_task_new(test, toy, NULL, do_open);
+	opener->path = path;
+	toy_task_run(test, opener);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	KUNIT_EXPECT_TRUE(test, stays_away(&opener->done));
+	toy->gone = true;
+	revoke_it_async(toy->r, toy_done);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ENODEV);
+	KUNIT_EXPECT_EQ(test, toy_result(test, opener), -ENODEV);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), -ENODEV);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->entered), 0);
+}
+
+/* A revoke counts whom a suspend is waiting for, and each of them returns. */
+static void revoke_suspend_both_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *suspender, *revoker;
+
+	user = toy_block(test, toy, file);
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_ASSERT_TRUE(test, becomes_suspended(file));
+	revoker = toy_revoke(test, toy, file, do_revoke_files);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, file, 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, file, 1);
+	revokable_resume(toy->r);
+}
+
+/* Whom a revoke is waiting for a suspend has to wait for, too. */
+static void revoke_suspend_leaving_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user, *suspender, *revoker;
+
+	user = toy_block(test, toy, file);
+	revoker = toy_revoke(test, toy, file, do_revoke_files);
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	revokable_resume(toy->r);
+}
+
+/* ->open: one under way is waited for, the next one waits. */
+static void revoke_suspend_open_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_task *opener, *suspender, *late;
+
+	toy->open_blocks = true;
+	opener = toy_task_new(test, toy, NULL, do_open);
+	opener->path = path;
+	toy_task_run(test, opener);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, opener), 0);
+	toy_keep(test, opener->file);
+	KUNIT_EXPECT_TRUE(test, file_suspended(opener->file));
+
+	toy->open_blocks = false;
+	late = toy_task_new(test, toy, NULL, do_open);
+	late->path = path;
+	toy_task_run(test, late);
+	KUNIT_EXPECT_TRUE(test, stays_away(&late->done));
+	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, O_NONBLOCK),
+			    ERR_PTR(-EAGAIN));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, late), 0);
+	toy_keep(test, late->file);
+	KUNIT_EXPECT_FALSE(test, file_suspended(opener->file));
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(opener->file, TOY_NOP, 0),
+			TOY_DONE);
+}
+
+/* A file that is made while its object is suspended is, too. */
+static void revoke_suspend_anon_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file;
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	file = toy_file_new(test, toy);
+	KUNIT_EXPECT_TRUE(test, file_suspended(file));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, file_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+}
+
+/* Closing one does not wait, and nothing is left that a resume looks at. */
+static void revoke_suspend_close_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	EXPECT_POLL_EQ(test, vfs_poll(file, NULL), 0);
+	toy_close(test, file);
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&toy->r->poll_again));
+	revokable_resume(toy->r);
+}
+
+/* Who has suspended it would wait for its own resume, and is let in. */
+static void revoke_suspend_self_step_in_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct completion *go = toy_go(test);
+	struct toy_task *suspender = toy_task_new(test, toy, NULL, do_suspend);
+	struct file_use outer, inner;
+	struct file_break brk;
+
+	suspender->go = go;
+	toy_task_run(test, suspender);
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &outer));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	break_using(file, &brk);
+	KUNIT_EXPECT_TRUE(test, unbreak_using(&brk));
+	KUNIT_EXPECT_FALSE(test, start_using(file, &inner));
+	revokable_resume(toy->r);
+
+	/* From then on it is waited for as anybody else. */
+	complete_all(go);
+	KUNIT_EXPECT_TRUE(test, becomes_suspended(file));
+	KUNIT_EXPECT_TRUE(test, start_using(file, &inner));
+	stop_using(&inner);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	stop_using(&outer);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	revokable_resume(toy->r);
+}
+
+/* Stepping in waits; a revoke ends that. */
+static void revoke_suspend_step_in_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user;
+
+	user = toy_task_run(test, toy_task_new(test, toy, file, do_unbreak));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), true);
+
+	toy->gate = false;
+	user = toy_task_run(test, toy_task_new(test, toy, file, do_unbreak));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), false);
+	revokable_resume(toy->r);
+}
+
+/*
+ * Nobody is let in while it is suspended, whenever that happens to be, and
+ * nobody is left behind.
+ */
+static void revoke_suspend_race_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *users[4];
+	int i, entered;
+
+	for (i = 0; i < ARRAY_SIZE(users); i++)
+		users[i] = toy_task_run(test, toy_task_new(test, toy, file,
+							   do_nops));
+	for (i = 0; i < 300; i++) {
+		KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&toy_file(file)->users), 0);
+		entered = atomic_read(&toy->entered);
+		if (i % 8 == 0)
+			schedule_timeout_uninterruptible(1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&toy->entered), entered);
+		revokable_resume(toy->r);
+		if (i % 4 == 0)
+			schedule_timeout_uninterruptible(1);
+	}
+	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
+	for (i = 0; i < ARRAY_SIZE(users); i++)
+		KUNIT_EXPECT_EQ(test, toy_result(test, users[i]), -ENODEV);
+}
+
+/* Nothing to be seen; then they are woken, and queued when they look again. */
+static void revoke_suspend_poll_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct poller *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	poll_table again = { ._key = EPOLLIN };
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	init_poll_funcptr(&p->pt, poller_queue);
+	init_waitqueue_func_entry(&p->wait, poller_wake);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	EXPECT_POLL_EQ(test, vfs_poll(file, &p->pt), 0);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, p->woken, 0);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, p->woken, 1);
+	EXPECT_POLL_EQ(test, p->events, 0);
+
+	EXPECT_POLL_EQ(test, vfs_poll(file, &again), EPOLLPRI);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	wake_up_poll(&toy->queue, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, p->woken, 2);
+
+	/* Those who have not polled need not be woken. */
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, p->woken, 2);
+	poller_leave(p);
+}
+
 static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_states_test),
 	KUNIT_CASE(revoke_close_test),
@@ -3050,6 +3531,24 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_poll_shared_test),
 	KUNIT_CASE(revoke_poll_close_test),
 	KUNIT_CASE(revoke_poll_free_test),
+	KUNIT_CASE(revoke_suspend_test),
+	KUNIT_CASE(revoke_suspend_nest_test),
+	KUNIT_CASE(revoke_suspend_sleeper_test),
+	KUNIT_CASE(revoke_suspend_uncounted_test),
+	KUNIT_CASE(revoke_suspend_mmap_test),
+	KUNIT_CASE(revoke_suspend_nowait_test),
+	KUNIT_CASE(revoke_suspend_inside_test),
+	KUNIT_CASE(revoke_suspend_self_test),
+	KUNIT_CASE(revoke_suspend_revoked_test),
+	KUNIT_CASE(revoke_suspend_both_test),
+	KUNIT_CASE(revoke_suspend_leaving_test),
+	KUNIT_CASE(revoke_suspend_open_test),
+	KUNIT_CASE(revoke_suspend_anon_test),
+	KUNIT_CASE(revoke_suspend_close_test),
+	KUNIT_CASE(revoke_suspend_self_step_in_test),
+	KUNIT_CASE(revoke_suspend_step_in_test),
+	KUNIT_CASE_SLOW(revoke_suspend_race_test),
+	KUNIT_CASE(revoke_suspend_poll_test),
 	{}
 };
 

@@ -35,6 +35,7 @@ struct revoke;
 struct task_struct;
 struct use_bucket;
 struct vm_area_struct;
+struct vm_fault;
 struct vm_operations_struct;
 
 /* After a revoke, read(2) returns 0 instead of an error, as on a hung-up tty */
@@ -68,6 +69,8 @@ struct vm_operations_struct;
  * @ioctl_error: for ioctl; 0: @error
  * @mmap_error: for mmap; 0: @error
  * @poll_mask: for poll; 0: EPOLLHUP, EPOLLERR and "readable and writable"
+ * @suspended_error: what calls that would wait for revokable_resume() return
+ *	instead; 0: they wait
  */
 struct revokable_policy {
 	int		error;
@@ -76,6 +79,7 @@ struct revokable_policy {
 	int		ioctl_error;
 	int		mmap_error;
 	__poll_t	poll_mask;
+	int		suspended_error;
 };
 
 /**
@@ -102,6 +106,7 @@ struct revokable_ops {
 
 enum revokable_state {
 	REVOKABLE_LIVE,
+	REVOKABLE_SUSPENDED,	/* or being so; back to LIVE, or DEAD */
 	REVOKABLE_DEAD,
 };
 
@@ -118,6 +123,11 @@ struct revokable {
 	struct list_head		leaving;
 	u64				ticket;	/* of the last entry of @leaving */
 	wait_queue_head_t		wait;	/* for entries to leave @leaving */
+	unsigned int			suspended;	/* how many times */
+	unsigned long			suspends;	/* so far */
+	bool				suspending;	/* by somebody who waits */
+	struct list_head		poll_again;	/* when it is resumed */
+	wait_queue_head_t		resumed;	/* or not @suspending */
 	const struct revokable_ops	*ops;	/* NULL once dead and empty */
 	struct revokable_policy		policy;
 	unsigned int			flags;
@@ -132,10 +142,14 @@ struct revokable {
 	struct rcu_head			rcu;
 };
 
-/* In this order; each state is entered once and never left backwards. */
+/*
+ * In this order; each state is entered once and never left backwards, except
+ * for REVOKE_SUSPENDED, which goes back to what it was before.
+ */
 enum revoke_state {
 	REVOKE_OPENING,		/* ->open is running */
 	REVOKE_LIVE,
+	REVOKE_SUSPENDED,	/* only methods start that cannot be put off */
 	REVOKE_REVOKED,		/* no method starts; vm_ops->open, ->close do */
 	REVOKE_CLOSED,		/* nothing starts */
 	REVOKE_RELEASED,	/* ->release has returned */
@@ -148,6 +162,12 @@ struct revoke_drain {
 	struct work_struct	zap;	/* has one of the counts while queued */
 };
 
+/* Counts the tasks that a suspend found inside, plus one for itself. */
+struct revoke_pause {
+	atomic_t		pending;
+	struct completion	left;	/* when it is zero */
+};
+
 /**
  * struct file_use - a task inside a method of a revokable file
  * @node: in the bucket, or in a struct file_break
@@ -157,7 +177,11 @@ struct revoke_drain {
  * @task: who
  * @what: the method, for the report
  * @drain: set, under the bucket lock, by the revoke that waits for this use
+ * @pause: likewise, by the suspend that waits for this use
  * @kicked: likewise, that a notification has been left with the task
+ * @aside: for its own task only: it may have begun while suspended, and lets
+ *	nothing in that it calls
+ * @suspends: likewise, its task has suspended the object, and is not waited for
  * @owner: the module to which the task will return, while it has stepped out
  * @async: the call may queue a request, which has been counted; it is until
  *	@bucket is NULL
@@ -167,8 +191,9 @@ struct revoke_drain {
  * @awaited: set, under the bucket lock, by one that waits for this use
  * @r: lockdep's view of the use
  *
- * On the stack of the task.  Whoever leaves touches this record and, if it is
- * set, @drain, but neither the file nor its revoke: both may be gone by then.
+ * On the stack of the task.  Whoever leaves touches this record and, if they
+ * are set, @drain and @pause, but neither the file nor its revoke: both may be
+ * gone by then.
  */
 struct file_use {
 	struct hlist_node	node;
@@ -177,7 +202,10 @@ struct file_use {
 	struct task_struct	*task;
 	const char		*what;
 	struct revoke_drain	*drain;
+	struct revoke_pause	*pause;
 	bool			kicked;
+	bool			aside;
+	bool			suspends;
 	struct module		*owner;
 	struct revoke		*async;
 	const struct revokable	*inserts;
@@ -213,6 +241,7 @@ struct revoke {
 	struct kref		ref;
 	struct list_head	node;		/* r->files or r->leaving */
 	struct list_head	batch;		/* of one revoke_start() */
+	struct list_head	paused;		/* of one revokable_suspend() */
 	u64			ticket;		/* place in r->leaving ... */
 	unsigned long		since;		/* ... and when it got there */
 	bool			reported;	/* that it is there for long */
@@ -230,6 +259,8 @@ struct revoke {
 	wait_queue_head_t	poll_wq;	/* pollers wait here ... */
 	spinlock_t		relay_lock;
 	struct hlist_head	relays;		/* ... woken by one per queue */
+	struct list_head	poll_again;	/* r->poll_again, its lock */
+	bool			relays_due;	/* somebody waits without them */
 
 	struct list_head	vm_ops;		/* under vm_ops_lock */
 	spinlock_t		vm_ops_lock;
@@ -286,10 +317,19 @@ int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
 int revoke_file(struct file *file);
 void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr);
 bool file_revoked(const struct file *file);
+int __must_check revokable_suspend(struct revokable *r);
+void revokable_resume(struct revokable *r);
+bool file_suspended(const struct file *file);
+vm_fault_t revokable_fault_pfn(struct vm_fault *vmf, unsigned long pfn,
+			       pgoff_t pgoff);
+vm_fault_t revokable_fault_pfn_all(struct vm_fault *vmf, unsigned long pfn,
+				   pgoff_t pgoff);
 void revoke_async_done(struct kiocb *iocb, long ret);
 
 bool start_using_as(struct file *file, struct file_use *use, const char *what);
 bool start_inserting(struct file *file, struct file_use *use, const char *what);
+bool start_using_anyway(struct file *file, struct file_use *use,
+			const char *what);
 bool start_using_vma_ops(struct file *file, struct file_use *use,
 			 const char *what);
 void stop_using_revokable(struct file_use *use);
@@ -310,7 +350,8 @@ bool start_using_vma(struct vm_area_struct *vma, struct file_use *use);
  * a revoke of the same object meanwhile, nor for a lock held by one.
  *
  * Context: process context; takes a spinlock, does not sleep.
- * Return: false if the file has been revoked.  Then there is nothing to stop.
+ * Return: false if the file has been revoked, or is suspended.  Then there is
+ *	nothing to stop.
  */
 static inline bool start_using(struct file *file, struct file_use *use)
 {
@@ -368,6 +409,11 @@ static inline bool start_inserting(struct file *file, struct file_use *use,
 }
 
 static inline bool file_revoked(const struct file *file)
+{
+	return false;
+}
+
+static inline bool file_suspended(const struct file *file)
 {
 	return false;
 }
@@ -430,13 +476,16 @@ DEFINE_CLASS(fd_using, struct fd_using, fd_using_end(&_T),
  * @f: the instance
  *
  * Return: the file, to be used until the end of the scope; or an error:
- *	-EBADF: there is no such descriptor; -ENODEV: it has been revoked.
+ *	-EBADF: there is no such descriptor; -ENODEV: it has been revoked;
+ *	-EAGAIN: it is suspended.
  */
 static inline struct file *fd_using_file(const struct fd_using *f)
 {
 	if (fd_empty(f->fd))
 		return ERR_PTR(-EBADF);
-	return f->use ? fd_file(f->fd) : ERR_PTR(-ENODEV);
+	if (f->use)
+		return fd_file(f->fd);
+	return ERR_PTR(file_revoked(fd_file(f->fd)) ? -ENODEV : -EAGAIN);
 }
 
 /*
@@ -453,7 +502,10 @@ struct revoke *__revoke_cmd_done(struct file *file, s32 *ret);
 
 #ifdef CONFIG_REVOKE
 /* Between fs/ and mm/ */
+bool revoke_caller_inside(const struct revokable *r);
+void revoke_await_resume_fault(struct revoke *rv, unsigned int state);
 void revoke_zap(struct file *file);
+void revoke_zap_suspended(struct file *file);
 void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last);
 void revoke_untrack(struct file *file);
 void revoke_free_vm_ops(struct revoke *rv);
@@ -506,6 +558,21 @@ static inline bool revokable_dontcopy(const struct file *file)
 int revokable_mmap_begin(struct file *file, struct file_use *use);
 int revokable_mmap_ops(struct file *file, struct file *vm_file,
 		       const struct vm_operations_struct **ops);
+
+int __revokable_mmap_wait(struct file *file, unsigned long *seen);
+bool __revokable_mmap_again(struct file *file, unsigned long seen);
+
+static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	return file && file_is_revokable(file) ?
+		       __revokable_mmap_wait(file, seen) : 0;
+}
+
+static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return file && file_is_revokable(file) &&
+	       __revokable_mmap_again(file, seen);
+}
 #else
 static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
 {
@@ -549,6 +616,16 @@ static inline int revokable_mmap_ops(struct file *file, struct file *vm_file,
 				     const struct vm_operations_struct **ops)
 {
 	return 0;
+}
+
+static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	return 0;
+}
+
+static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return false;
 }
 #endif
 

@@ -106,6 +106,8 @@ struct toy {
 	atomic_t				closes;
 	int					closes_at_release;
 	bool					taken[NR_PAGES];
+	bool					at_once;	/* a fault, all of it */
+	enum revoke_state			marked;	/* seen by that; 0: none */
 	bool					late;	/* vm_ops after release */
 };
 
@@ -144,19 +146,44 @@ static void toy_vm_close(struct vm_area_struct *vma)
 	toy_vm_called(toy, &toy->closes);
 }
 
+/* With @marked as if a revoke or a suspend had come, but not looked yet. */
+static vm_fault_t toy_refill(struct toy *toy, struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_file;
+	unsigned long pfn = page_to_pfn(toy->pages);
+	vm_fault_t ret;
+
+	if (!toy->at_once)
+		return revokable_fault_pfn(vmf, pfn, 0);
+	if (toy->marked)
+		WRITE_ONCE(file->f_revoke->state, toy->marked);
+	ret = revokable_fault_pfn_all(vmf, pfn, 0);
+	if (toy->marked)
+		WRITE_ONCE(file->f_revoke->state, REVOKE_LIVE);
+	return ret;
+}
+
 static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 {
 	struct toy *toy = vmf->vma->vm_private_data;
+	bool remaps = toy->shape == TOY_REMAP_PFN ||
+		      toy->shape == TOY_PREPARE_REMAP;
+	pgoff_t pgoff = vmf->pgoff;
 	struct page *page;
 
 	toy_vm_called(toy, &toy->faults);
-	if (vmf->pgoff >= NR_PAGES || READ_ONCE(toy->taken[vmf->pgoff]))
+	/* If private, it is the PFN, and not an offset. */
+	if (remaps && vma_is_cow_mapping(vmf->vma))
+		pgoff -= page_to_pfn(toy->pages);
+	if (pgoff >= NR_PAGES || READ_ONCE(toy->taken[pgoff]))
 		return VM_FAULT_SIGBUS;
-	if (toy->fault_blocks == vmf->pgoff) {
+	if (toy->fault_blocks == pgoff) {
 		complete(&toy->inside);
 		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
 	}
-	page = toy->pages + vmf->pgoff;
+	if (remaps)
+		return toy_refill(toy, vmf);
+	page = toy->pages + pgoff;
 	if (toy->shape == TOY_FAULT_PFN)
 		return vmf_insert_pfn(vmf->vma, vmf->address,
 				      page_to_pfn(page));
@@ -613,6 +640,11 @@ static long toy_result(struct kunit *test, struct toy_task *t)
 static long do_revoke(struct toy_task *t)
 {
 	return revoke_file(t->file);
+}
+
+static long do_suspend(struct toy_task *t)
+{
+	return revokable_suspend(t->toy->r);
 }
 
 /* When somebody is inside of ->mmap. */
@@ -1752,6 +1784,301 @@ static void revoke_mm_race_test(struct kunit *test)
 	}
 }
 
+/* Suspended: what was mapped is gone, and comes back. */
+static void revoke_mm_suspend_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		expect_mapped(test, addr);
+		KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+		/* A kernel thread does not wait. */
+		expect_gone(test, addr);
+		revokable_resume(toy->r);
+	}
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'A'), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 0);
+	unmap(test, addr);
+}
+
+/* Private copies stay, reachable or not; a revoke takes them. */
+static void revoke_mm_suspend_private_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
+
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'x'), 0);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'B');
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'x');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), -EFAULT);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'x');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'B');
+	KUNIT_EXPECT_EQ(test, scribble(addr + PAGE_SIZE, 'y'), 0);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'y');
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(toy->pages + 1), 'B');
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	revokable_resume(toy->r);
+	expect_gone(test, addr);
+	unmap(test, addr);
+}
+
+static const struct toy_case remap_cases[] = {
+	{ "remap_pfn_range", TOY_REMAP_PFN },
+	{ "mmap_prepare remap", TOY_PREPARE_REMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(remap, remap_cases, name);
+
+static void pause_toy(struct kunit *test, struct toy *toy)
+{
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	revokable_resume(toy->r);
+	atomic_set(&toy->faults, 0);
+}
+
+/* One touch brings all of it back; but not what has been unmapped. */
+static void revoke_mm_suspend_all_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	toy->at_once = true;
+	pause_toy(test, toy);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 1);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	pause_toy(test, toy);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES - 2);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 2);
+	unmap(test, addr);
+}
+
+static void revoke_mm_suspend_all_private_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
+
+	toy->at_once = true;
+	KUNIT_EXPECT_EQ(test, scribble(addr + PAGE_SIZE, 'x'), 0);
+	pause_toy(test, toy);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'x');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 1);
+	unmap(test, addr);
+}
+
+/* It ends early for who is killed, and for who waits for the fault. */
+static void revoke_mm_suspend_all_ends_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_REMAP_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	toy->at_once = true;
+	pause_toy(test, toy);
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_TRUE(test, fatal_signal_pending(current));
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+
+	toy->marked = REVOKE_SUSPENDED;
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 2);
+	toy->marked = REVOKE_REVOKED;
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'B');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 3);
+	toy->marked = 0;
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
+	unmap(test, addr);
+}
+
+/* A fault inside of a use that is waited for is let in, and zapped. */
+static void revoke_mm_suspend_inside_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *suspender;
+	struct file_use use;
+
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	suspender = toy_run(test, toy, file, 0, do_suspend);
+	while (!file_suspended(file))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'A');
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+	stop_using(&use);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	expect_gone(test, addr);
+	revokable_resume(toy->r);
+	unmap(test, addr);
+}
+
+/* Not so for the use of the one who suspends. */
+static void revoke_mm_suspend_self_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct file_use use;
+
+	KUNIT_EXPECT_EQ(test, touch(addr), 'A');
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	expect_gone(test, addr);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'A');
+	stop_using(&use);
+	unmap(test, addr);
+}
+
+/* Who inserts from outside is waited for, and refused from then on. */
+static void revoke_mm_suspend_insert_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *inserter, *suspender;
+
+	inserter = toy_run(test, toy, file, addr, do_insert);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_run(test, toy, file, 0, do_suspend);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+
+	inserter = toy_run(test, toy, file, addr, do_insert);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), -ENODEV);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	revokable_resume(toy->r);
+	inserter = toy_run(test, toy, file, addr, do_insert);
+	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+	unmap(test, addr);
+}
+
+/* But not in a method that is waited for: what it inserts is zapped. */
+static void revoke_mm_suspend_insert_inside_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *suspender, task = { .toy = toy, .addr = addr };
+	struct file_use use;
+
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	suspender = toy_run(test, toy, file, 0, do_suspend);
+	while (!file_suspended(file))
+		schedule_timeout_uninterruptible(1);
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, do_insert(&task), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
+	stop_using(&use);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	revokable_resume(toy->r);
+	unmap(test, addr);
+}
+
+/* A part that goes while suspended does not come back with the rest. */
+static void revoke_mm_suspend_range_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *zapper;
+
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	toy_take(toy);
+	zapper = toy_run(test, toy, file, 0, do_zap_range);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_TRUE(test, file_suspended(file));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'A' + 3);
+	expect_middle_gone(test, addr);
+	unmap(test, addr);
+}
+
+#ifdef __HAVE_PFNMAP_TRACKING
+/* It is going to be mapped again, so nobody else gets to choose. */
+static void revoke_mm_suspend_memtype_test(struct kunit *test)
+{
+	const unsigned long pfn = (1UL << (boot_cpu_data.x86_phys_bits - 1)) >>
+				  PAGE_SHIFT;
+	const pgprot_t wc = pgprot_writecombine(PAGE_KERNEL);
+	struct toy *toy = toy_new(test, TOY_REMAP_PFN);
+	enum page_cache_mode mode;
+	unsigned long addr;
+
+	toy->pfn = pfn;
+	addr = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	mode = memtype(pfn, wc);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), mode);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, memtype(pfn, wc), mode);
+	unmap(test, addr);
+}
+#endif
+
+/* Who cannot wait is told so, and has nothing unmapped. */
+static void revoke_mm_suspend_mmap_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, try_map(file, 0, 0, NR_PAGES, MAP_SHARED),
+			(unsigned long)-EAGAIN);
+	KUNIT_EXPECT_EQ(test, try_map(file, addr, 0, NR_PAGES, MAP_SHARED),
+			(unsigned long)-EAGAIN);
+	KUNIT_EXPECT_EQ(test, count_vmas(addr), 1);
+	revokable_resume(toy->r);
+	expect_mapped(test, addr);
+	unmap(test, addr);
+}
+
 static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_shared_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_untouched_test, toy_gen_params),
@@ -1787,6 +2114,21 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_flag_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_dontcopy_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_merge_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_private_test,
+			 private_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_all_test, remap_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_all_private_test, remap_gen_params),
+	KUNIT_CASE(revoke_mm_suspend_all_ends_test),
+	KUNIT_CASE(revoke_mm_suspend_inside_test),
+	KUNIT_CASE(revoke_mm_suspend_self_test),
+	KUNIT_CASE(revoke_mm_suspend_insert_test),
+	KUNIT_CASE(revoke_mm_suspend_insert_inside_test),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_range_test, toy_gen_params),
+#ifdef __HAVE_PFNMAP_TRACKING
+	KUNIT_CASE(revoke_mm_suspend_memtype_test),
+#endif
+	KUNIT_CASE_PARAM(revoke_mm_suspend_mmap_test, toy_gen_params),
 	KUNIT_CASE_PARAM_ATTR(revoke_mm_race_test, toy_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	{}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Devices that go away and come back: QEMU's "edu", mapped through /dev/uioN, is reset through
+// sysfs and by the recovery from PCI Express errors. Whoever holds it keeps it, and is kept off
+// meanwhile.
+//
+// What a read of a device in reset gives is up to the machine; here it is anything but what the
+// register says. A reset is too short to look at, so where that is needed it is held up: it waits
+// for whoever is inside of a method of any of the functions that it is about, and goes from one
+// function to the next. So somebody writes to the last one what a FUSE server keeps for itself.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baseline.h"
+#include "blocked.h"
+#include "call_in_thread.h"
+#include "checkpoint.h"
+#include "edu_device.h"
+#include "errno_matchers.h"
+#include "error_recovery.h"
+#include "fd.h"
+#include "mapping.h"
+#include "process.h"
+#include "sigbus_probe.h"
+#include "stuck_file.h"
+#include "temp_dir.h"
+#include "test_check.h"
+#include "thread.h"
+
+namespace revoke_test {
+namespace {
+
+using Error = ErrorRecovery::Error;
+
+FileDescriptor OpenUio(const EduDevice& device, int flags = O_RDWR) {
+  return Open(device.UioNode(), flags);
+}
+
+ssize_t ReadCount(const FileDescriptor& uio) {
+  std::int32_t count = 0;
+  return read(uio.get(), &count, sizeof(count));
+}
+
+// The device hears and answers through this mapping.
+void ExpectDrives(const Mapping& bar, std::uint32_t word) {
+  EXPECT_THAT(Probe::Read(bar.At(edu::kIdentification)), ReadsValue(edu::kIdentificationValue));
+  EXPECT_THAT(Probe::Write(bar.At(edu::kLiveness), word), Survives());
+  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), ReadsValue(~word));
+}
+
+void ExpectDead(const Mapping& bar) {
+  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), DiesOfSigbusAt(bar.At(edu::kLiveness)));
+}
+
+// A user space driver that reads a register all the time.
+class Client {
+ public:
+  explicit Client(const Mapping& bar)
+      : thread_([this, identification = bar.At(edu::kIdentification)] {
+          // Once more after it is told to stop.
+          for (bool last = false; !fault_ && !last;) {
+            last = stop_.load(std::memory_order_acquire);
+            const ProbeResult<std::uint32_t> got = Probe::Read(identification);
+            fault_ = got.fault;
+            if (!got.fault && got.value != edu::kIdentificationValue) ++strange_;
+            if (reads_.fetch_add(1) == 0) reads_.notify_one();
+          }
+        }) {
+    reads_.wait(0);
+  }
+  ~Client() { Stop(); }
+
+  pid_t tid() const { return thread_.tid(); }
+
+  void Stop() {
+    stop_.store(true, std::memory_order_release);
+    thread_.Join();
+  }
+
+  // After Stop(): values that the register does not have; what ended it.
+  std::uint64_t strange() const { return strange_; }
+  const std::optional<Fault>& fault() const { return fault_; }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::atomic<std::uint32_t> reads_ = 0;
+  std::uint64_t strange_ = 0;
+  std::optional<Fault> fault_;
+  ScopedThread thread_;  // last: it uses the others
+};
+
+void ExpectReadNothingStrange(Client& client) {
+  client.Stop();
+  EXPECT_EQ(client.strange(), 0U) << "reads of a device in reset";
+  EXPECT_FALSE(client.fault().has_value()) << FaultText(*client.fault());
+}
+
+// Somebody who is inside of a write until Leave().
+class Holder {
+ public:
+  // It is a child; it calls `first` before.
+  explicit Holder(
+      const FileDescriptor& uio, const std::function<void()>& first = [] {})
+      : stuck_(dir_.path()), word_(Open(stuck_.path(), O_RDONLY)) {
+    writer_.emplace([&] {
+      first();
+      const Mapping word(word_.get(), PageSize(), PROT_READ, MAP_SHARED);
+      TEST_CHECK(word.valid());
+      TEST_PCHECK(madvise(word.base(), word.size(), MADV_RANDOM) == 0);
+      TEST_PCHECK(write(uio.get(), word.base(), sizeof(std::int32_t)) == -1 && errno == EFAULT);
+    });
+  }
+
+  [[nodiscard]] bool WaitUntilInside() const { return stuck_.WaitUntilAsked(2); }
+
+  ExitStatus Leave() {
+    stuck_.Answer();
+    return writer_->Wait();
+  }
+
+ private:
+  TempDir dir_;
+  std::optional<Child> writer_;
+  StuckFile stuck_;  // goes first, and lets the writer go
+  FileDescriptor word_;
+};
+
+// ---- one device behind a port ----
+
+class UioResetTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::vector<EduDevice> all = EduDevice::FindAll();
+    for (const EduDevice& device : all) {
+      const std::string port = device.port();
+      if (port.empty() || std::count_if(all.begin(), all.end(), [&](const EduDevice& other) {
+                            return other.port() == port;
+                          }) != 1) {
+        continue;
+      }
+      device_ = device;
+    }
+    ASSERT_TRUE(device_.has_value()) << "no edu device behind a port of its own";
+    ASSERT_THAT(device().Bind(), SyscallSucceeds());
+    uio_ = OpenUio(device());
+    ASSERT_THAT(uio_, SyscallSucceeds());
+    bar_ = MapBar(uio_);
+    ASSERT_THAT(bar_, SyscallSucceeds());
+    ExpectDrives(bar_, 0x12345678);
+  }
+
+  // What a recovery has reset that failed, nobody has configured again.
+  void TearDown() override {
+    if (!bar_.valid() ||
+        Probe::Read(bar_.At(edu::kIdentification)).value == edu::kIdentificationValue) {
+      return;
+    }
+    EXPECT_THAT(device().Remove(), SyscallSucceeds());
+    EXPECT_THAT(EduDevice::RescanBus(), SyscallSucceeds());
+  }
+
+  const EduDevice& device() const { return *device_; }
+  const FileDescriptor& uio() const { return uio_; }
+  const Mapping& bar() const { return bar_; }
+
+ private:
+  std::optional<EduDevice> device_;
+  FileDescriptor uio_;
+  Mapping bar_;
+};
+
+REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceInReset, baseline::kFails) {
+  Client client(bar());
+  ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  ExpectReadNothingStrange(client);
+}
+
+REVOKE_TEST_F(UioResetTest, MappingComesBack, baseline::kPasses) {
+  for (const std::uint32_t word : {0x1U, 0x2U, 0x3U}) {
+    ASSERT_THAT(device().Reset(), SyscallSucceeds());
+    ExpectDrives(bar(), word);
+  }
+}
+
+REVOKE_TEST_F(UioResetTest, PartsOfASplitMappingComeBackInPlace, baseline::kPasses) {
+  ASSERT_THAT(munmap(static_cast<char*>(bar().base()) + PageSize(), PageSize()), SyscallSucceeds());
+  const volatile std::uint32_t* behind = bar().At(2 * PageSize() + edu::kIdentification);
+  const ProbeResult<std::uint32_t> before = Probe::Read(behind);
+  ASSERT_THAT(before, Survives());
+  ASSERT_NE(before.value, edu::kIdentificationValue);
+  ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  EXPECT_THAT(Probe::Read(behind), ReadsValue(before.value));
+  ExpectDrives(bar(), 0x4);
+}
+
+REVOKE_TEST_F(UioResetTest, ReaderWaitsOn, baseline::kPasses) {
+  ASSERT_THAT(device().EnableInterrupts(), SyscallSucceeds());
+  CallInThread reader([&] { return ReadCount(uio()); });
+  ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
+  ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
+  EXPECT_THAT(Probe::Write(bar().At(edu::kRaiseInterrupt), 1U), Survives());
+  EXPECT_THAT(reader.Join(), SyscallSucceedsWithValue(sizeof(std::int32_t)));
+  EXPECT_THAT(Probe::Write(bar().At(edu::kAcknowledge), 1U), Survives());
+}
+
+REVOKE_TEST_F(UioResetTest, BusMasterIsAsBefore, baseline::kPasses) {
+  for (const bool enabled : {false, true}) {
+    if (enabled) {
+      ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
+    }
+    ASSERT_THAT(device().Reset(), SyscallSucceeds());
+    EXPECT_EQ(device().BusMaster(), enabled);
+  }
+}
+
+REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kFails) {
+  ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
+  Client client(bar());
+  const ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  EXPECT_EQ(recovery.Recovered(), true);
+  ExpectReadNothingStrange(client);
+  EXPECT_EQ(device().BusMaster(), true);
+  ExpectDrives(bar(), 0x5);
+}
+
+REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceThatRecovers, baseline::kFails) {
+  Client client(bar());
+  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  EXPECT_EQ(recovery.Recovered(), true);
+  ExpectReadNothingStrange(client);
+  ExpectDrives(bar(), 0x6);
+}
+
+// What is restored is from the reset before.
+REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kFails) {
+  ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
+  ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  EXPECT_EQ(recovery.Recovered(), true);
+  EXPECT_EQ(device().BusMaster(), false);
+}
+
+// ---- two functions behind one port: `first` is dealt with first ----
+
+class UioNeighboursTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::vector<EduDevice> all = EduDevice::FindAll();
+    for (std::size_t i = 1; i < all.size(); ++i) {
+      if (all[i].port().empty() || all[i].port() != all[i - 1].port()) continue;
+      first_ = all[i - 1];
+      second_ = all[i];
+    }
+    ASSERT_TRUE(first_.has_value()) << "no two edu functions behind one port";
+    ASSERT_THAT(first().Bind(), SyscallSucceeds());
+    ASSERT_THAT(second().Bind(), SyscallSucceeds());
+    uio_ = OpenUio(first());
+    ASSERT_THAT(uio_, SyscallSucceeds());
+    bar_ = MapBar(uio_);
+    ASSERT_THAT(bar_, SyscallSucceeds());
+    ExpectDrives(bar_, 0x87654321);
+    second_uio_ = OpenUio(second());
+    ASSERT_THAT(second_uio_, SyscallSucceeds());
+  }
+
+  const EduDevice& first() const { return *first_; }
+  const EduDevice& second() const { return *second_; }
+  FileDescriptor& uio() { return uio_; }
+  Mapping& bar() { return bar_; }
+  const FileDescriptor& second_uio() const { return second_uio_; }
+
+ private:
+  std::optional<EduDevice> first_;
+  std::optional<EduDevice> second_;
+  FileDescriptor uio_;
+  Mapping bar_;
+  FileDescriptor second_uio_;
+};
+
+REVOKE_TEST_F(UioNeighboursTest, HolderWaitsInTheFault, baseline::kFails) {
+  const FileDescriptor impatient = OpenUio(first(), O_RDWR | O_NONBLOCK);
+  Client client(bar());
+  CallInThread reset;
+  CallInThread reader;
+  Holder holder(second_uio());
+  ASSERT_TRUE(holder.WaitUntilInside());
+  reset.Start([&] { return first().ResetPort(); });
+  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  reader.Start([&] { return ReadCount(uio()); });
+  EXPECT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
+  EXPECT_THAT(ReadCount(impatient), SyscallFailsWithErrno(EAGAIN));
+  pollfd polled = {.fd = uio().get(), .events = POLLIN | POLLOUT, .revents = 0};
+  EXPECT_THAT(poll(&polled, 1, 0), SyscallSucceedsWithValue(0));
+
+  EXPECT_THAT(holder.Leave(), Exited(0));
+  EXPECT_THAT(reset.Join(), SyscallSucceeds());
+  ExpectReadNothingStrange(client);
+  ExpectDrives(bar(), 0x7);
+  ASSERT_THAT(first().EnableInterrupts(), SyscallSucceeds());
+  EXPECT_THAT(Probe::Write(bar().At(edu::kRaiseInterrupt), 1U), Survives());
+  EXPECT_THAT(reader.Join(), SyscallSucceedsWithValue(sizeof(std::int32_t)));
+  EXPECT_THAT(Probe::Write(bar().At(edu::kAcknowledge), 1U), Survives());
+}
+
+// The owner leaves while nothing can be told to the device.
+REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
+  ASSERT_THAT(first().EnableBusMaster(), SyscallSucceeds());
+  Client client(bar());
+  CallInThread reset;
+  Holder holder(second_uio(), [&] {
+    TEST_PCHECK(bar().Unmap() == 0);
+    TEST_PCHECK(uio().Close() == 0);
+  });
+  ASSERT_TRUE(holder.WaitUntilInside());
+  reset.Start([&] { return first().ResetPort(); });
+  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  // The mapping would keep the file.
+  Mapping nothing = Mapping::Anonymous(bar().size(), PROT_READ);
+  ASSERT_EQ(mremap(nothing.base(), nothing.size(), nothing.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
+                   bar().base()),
+            bar().base());
+  static_cast<void>(nothing.Release());
+  ASSERT_THAT(uio().Close(), SyscallSucceeds());
+  EXPECT_THAT(holder.Leave(), Exited(0));
+  EXPECT_THAT(reset.Join(), SyscallSucceeds());
+  EXPECT_EQ(first().BusMaster(), false);
+
+  uio() = OpenUio(first());
+  ExpectDrives(MapBar(uio()), 0x8);
+}
+
+// A recovery does not hold the device between its steps.
+REVOKE_TEST_F(UioNeighboursTest, UnbindInTheMiddleOfARecovery, baseline::kFails) {
+  Client client(bar());
+  Holder holder(second_uio());
+  ASSERT_TRUE(holder.WaitUntilInside());
+  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  ASSERT_THAT(first().Unbind(), SyscallSucceeds());
+  client.Stop();
+  EXPECT_EQ(client.strange(), 0U);
+  EXPECT_TRUE(client.fault().has_value());
+  EXPECT_THAT(holder.Leave(), Exited(0));
+  EXPECT_EQ(recovery.Recovered(), true);
+  ExpectDead(bar());
+  ExpectDrives(MapBar(second_uio()), 0x9);
+}
+
+// The other function has no driver that could say that it may be reset.
+REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFails) {
+  ASSERT_THAT(second().Unbind(), SyscallSucceeds());
+  ASSERT_THAT(first().EnableBusMaster(), SyscallSucceeds());
+  Client client(bar());
+  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  EXPECT_EQ(recovery.Recovered(), false);
+  ExpectDead(bar());
+  client.Stop();
+  EXPECT_EQ(client.strange(), 0U);
+  EXPECT_TRUE(client.fault().has_value());
+  pollfd polled = {.fd = uio().get(), .events = POLLIN, .revents = 0};
+  EXPECT_THAT(poll(&polled, 1, 0), SyscallSucceedsWithValue(1));
+  EXPECT_EQ(polled.revents & POLLHUP, POLLHUP);
+  EXPECT_EQ(first().BusMaster(), false);
+  EXPECT_THAT(OpenUio(first()), SyscallFailsWithErrno(ENODEV));
+
+  ASSERT_THAT(first().Bind(), SyscallSucceeds());
+  const FileDescriptor again = OpenUio(first());
+  ExpectDrives(MapBar(again), 0xa);
+}
+
+}  // namespace
+}  // namespace revoke_test
