@@ -2229,25 +2229,33 @@ struct method_case {
 	long (*call)(struct file *file);
 	int revoked;
 	bool returns_nothing;
+	bool waits;		/* for the resume; others return */
+	int woken;		/* having been woken for a suspend */
+	int suspended;		/* when called meanwhile */
 };
 
 static const struct method_case method_cases[] = {
-	{ "read", call_read, -EIO },
-	{ "write", call_write, -EPIPE },
+	{ "read", call_read, -EIO, .waits = true },
+	{ "write", call_write, -EPIPE, .waits = true },
 	{ "iopoll", call_iopoll, 0 },
 	{ "uring_cmd_iopoll", call_uring_cmd_iopoll, 0 },
-	{ "compat_ioctl", call_compat_ioctl, -ENOTTY },
-	{ "mmap", call_mmap, -ENXIO },
-	{ "mmap_prepare", call_mmap_prepare, -ENXIO },
-	{ "flush", call_flush, 0 },
-	{ "fasync on", call_fasync_on, -EIDRM },
-	{ "fasync off", call_fasync_off, 0 },
-	{ "check_flags", call_check_flags, -EIDRM },
-	{ "splice_read", call_splice_read, -EIO },
-	{ "splice_write", call_splice_write, -EPIPE },
+	{ "compat_ioctl", call_compat_ioctl, -ENOTTY, .waits = true },
+	{ "mmap", call_mmap, -ENXIO, .woken = -EAGAIN,
+	  .suspended = -EAGAIN },
+	{ "mmap_prepare", call_mmap_prepare, -ENXIO, .woken = -EAGAIN,
+	  .suspended = -EAGAIN },
+	{ "flush", call_flush, 0, .woken = -EAGAIN,
+	  .suspended = TOY_DONE },
+	{ "fasync on", call_fasync_on, -EIDRM, .woken = -EAGAIN,
+	  .suspended = TOY_DONE },
+	{ "fasync off", call_fasync_off, 0, .woken = -EAGAIN,
+	  .suspended = TOY_DONE },
+	{ "check_flags", call_check_flags, -EIDRM, .waits = true },
+	{ "splice_read", call_splice_read, -EIO, .waits = true },
+	{ "splice_write", call_splice_write, -EPIPE, .waits = true },
 	{ "splice_eof", call_splice_eof, 0, true },
-	{ "fallocate", call_fallocate, -EIDRM },
-	{ "fadvise", call_fadvise, -EIDRM },
+	{ "fallocate", call_fallocate, -EIDRM, .waits = true },
+	{ "fadvise", call_fadvise, -EIDRM, .waits = true },
 	{ "show_fdinfo", call_show_fdinfo, 0, true },
 };
 
@@ -3093,6 +3101,45 @@ static void revoke_suspend_uncounted_test(struct kunit *test)
 	WRITE_ONCE(file->f_revoke->state, REVOKE_LIVE);
 }
 
+/* What a method returns for a suspend nobody sees, nor is it called meanwhile. */
+static void revoke_suspend_method_test(struct kunit *test)
+{
+	const struct method_case *c = test->param_value;
+	const long done = c->returns_nothing ? 0 : TOY_DONE;
+	struct toy *toy = toy_new(test, &any_ops);
+	struct toy_task *user, *suspender;
+	struct file *file;
+
+	toy->fops = &any_fops;
+	file = toy_file_new(test, toy);
+	any.file = toy_file(file);
+	any.blocks = true;
+	any.ret = -ERESTARTSYS;
+	user = toy_task_new(test, toy, file, do_method);
+	user->arg = (unsigned long)c;
+	toy_task_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_ASSERT_TRUE(test, becomes_suspended(file));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+
+	if (c->waits)
+		KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	else
+		KUNIT_EXPECT_EQ(test, toy_result(test, user), c->woken);
+	any.blocks = false;
+	any.ret = TOY_DONE;
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, c->call(file), c->waits ? -EAGAIN : c->suspended);
+
+	revokable_resume(toy->r);
+	if (c->waits)
+		KUNIT_EXPECT_EQ(test, toy_result(test, user), done);
+	KUNIT_EXPECT_EQ(test, c->call(file), done);
+}
+
 /* mmap(2), which has waited, is refused under the mmap_lock; by whom? */
 static void revoke_suspend_mmap_test(struct kunit *test)
 {
@@ -3535,6 +3582,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_nest_test),
 	KUNIT_CASE(revoke_suspend_sleeper_test),
 	KUNIT_CASE(revoke_suspend_uncounted_test),
+	KUNIT_CASE_PARAM(revoke_suspend_method_test, method_gen_params),
 	KUNIT_CASE(revoke_suspend_mmap_test),
 	KUNIT_CASE(revoke_suspend_nowait_test),
 	KUNIT_CASE(revoke_suspend_inside_test),
