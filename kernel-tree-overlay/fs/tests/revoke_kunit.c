@@ -726,7 +726,7 @@ static long do_nops(struct toy_task *t)
 
 static long do_open(struct toy_task *t)
 {
-	t->file = toy_try_open(t->path, 0);
+	t->file = toy_try_open(t->path, t->arg);
 	if (!IS_ERR(t->file)) {
 		get_file(t->file);
 		return 0;
@@ -3352,6 +3352,43 @@ static void revoke_suspend_open_test(struct kunit *test)
 			TOY_DONE);
 }
 
+static struct toy_task *toy_opener(struct kunit *test, struct toy *toy,
+				   const struct path *path, int flags)
+{
+	struct toy_task *t = toy_task_new(test, toy, NULL, do_open);
+
+	t->path = path;
+	t->arg = flags;
+	return t;
+}
+
+/* If it was woken, it is user space that calls it again. */
+static void revoke_suspend_open_woken_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	const struct path *path = toy_regular(test, toy);
+	struct toy_task *process, *kthread, *nonblock, *suspender;
+
+	toy->open_blocks = true;
+	toy->open_error = -ERESTARTSYS;
+	process = toy_user_run(test, toy_opener(test, toy, path, 0));
+	kthread = toy_task_run(test, toy_opener(test, toy, path, 0));
+	nonblock = toy_task_run(test, toy_opener(test, toy, path, O_NONBLOCK));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, process), -ERESTARTNOINTR);
+	KUNIT_EXPECT_TRUE(test, process->pending);
+	KUNIT_EXPECT_EQ(test, toy_result(test, nonblock), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, toy_result(test, kthread), -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	revokable_resume(toy->r);
+}
+
 /* A file that is made while its object is suspended is, too. */
 static void revoke_suspend_anon_test(struct kunit *test)
 {
@@ -3591,6 +3628,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_both_test),
 	KUNIT_CASE(revoke_suspend_leaving_test),
 	KUNIT_CASE(revoke_suspend_open_test),
+	KUNIT_CASE(revoke_suspend_open_woken_test),
 	KUNIT_CASE(revoke_suspend_anon_test),
 	KUNIT_CASE(revoke_suspend_close_test),
 	KUNIT_CASE(revoke_suspend_self_step_in_test),
