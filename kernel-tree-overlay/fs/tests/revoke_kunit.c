@@ -3367,7 +3367,7 @@ static void revoke_suspend_open_woken_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
 	const struct path *path = toy_regular(test, toy);
-	struct toy_task *process, *kthread, *nonblock, *suspender;
+	struct toy_task *process, *kthread, *nonblock, *fails, *suspender;
 
 	toy->open_blocks = true;
 	toy->open_error = -ERESTARTSYS;
@@ -3385,6 +3385,19 @@ static void revoke_suspend_open_woken_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, process->pending);
 	KUNIT_EXPECT_EQ(test, toy_result(test, nonblock), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, toy_result(test, kthread), -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	revokable_resume(toy->r);
+
+	/* Any other error is one. */
+	toy->open_error = -ENXIO;
+	toy->gate = false;
+	fails = toy_task_run(test, toy_opener(test, toy, path, 0));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, fails), -ENXIO);
 	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
 	revokable_resume(toy->r);
 }
