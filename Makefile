@@ -27,6 +27,7 @@ WINDOW   = --module $(call build,$(1))/modules/window.ko
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
+# $(call stage,STAGE,TITLE,INPUTS): the files that the command names are inputs, too.
 stage    = tools/stage $(if $(GREEN),-s $(GREEN)/$(1) $(addprefix -i ,$(3))) $(2)
 quietly  = bash -c '{ $(1); } >$(2) 2>&1 || { tail -n 30 $(2); echo "log: $(2)"; exit 1; }'
 
@@ -44,6 +45,7 @@ GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
 GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
+AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
 SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call WINDOW,series)
 BASE     = --kernel $(call image,base) $(call WINDOW,base)
@@ -112,15 +114,16 @@ test-util: programs
 	@tools/stage 'testing the test library' $(call ctest,$(TESTS),$(RESULTS)/util.xml)
 
 kunit: source
-	@$(call stage,kunit,'KUnit on UML',kunit/suites $(CACHE)/linux/revoke-state) kunit/run-uml $(PROFILE) $(RESULTS)/uml
+	@$(call stage,kunit,'KUnit on UML',$(addprefix kunit/,suites .kunitconfig debug.config) \
+		$(CACHE)/linux/revoke-state) kunit/run-uml $(PROFILE) $(RESULTS)/uml
 
 kselftest: tools programs kernel-series
-	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(BINARIES) \
-		$(call image,series)) $(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(BINARIES))
+	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(AGENT)) \
+		$(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(BINARIES))
 
 baseline: tools programs kernel-base
-	@$(call stage,baseline,'the same tests in the unpatched kernel',$(BINARIES) \
-		$(call image,base)) $(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
+	@$(call stage,baseline,'the same tests in the unpatched kernel',$(AGENT)) \
+		$(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
 
 # What the suites execute of the facility, and whether they notice when it is broken.
 coverage: tools programs source
@@ -144,7 +147,7 @@ model: deps
 	@tools/stage 'the model' tools/model
 
 vng: tools programs kernel-series
-	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \
+	@$(call stage,vng,'$(VNG) through virtme-ng',$(AGENT)) \
 		$(call suites,vng,--backend vng $(SERIES),,$(TESTS)/$(VNG))
 
 # A run that came to its end, green or not, leaves no stamps behind.
