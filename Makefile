@@ -155,7 +155,7 @@ test: tools
 	@[ -d $(RESULTS)/green ] || rm -rf $(RESULTS)
 	@mkdir -p $(RESULTS)/green
 	@status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
-	$(BIN)/tally --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
+	$(BIN)/tally $(if $(REQUIRE_ALL),--require-all) --allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
 	cat $(RESULTS)/tally; exit $$status
 
 lint:

@@ -124,6 +124,7 @@ class KtapCounter {
     std::optional<Plan> plan;
     int seen = 0;
     int failed = 0;
+    size_t first_skip = 0;
     bool in_order = true;
   };
 
@@ -133,7 +134,8 @@ class KtapCounter {
       const bool failed = Close(name);
       if (child_failed != nullptr) *child_failed |= failed;
     }
-    if (levels_.back().indent < indent) levels_.push_back({.indent = indent});
+    if (levels_.back().indent < indent)
+      levels_.push_back({.indent = indent, .first_skip = tally_.skips.size()});
     return levels_.back();
   }
 
@@ -158,7 +160,7 @@ class KtapCounter {
     } else if (!point.ok) {
       tally_.Fail(point.name);
     } else if (point.skip) {
-      tally_.skipped++;
+      tally_.Skip(point.name);
     } else {
       tally_.passed++;
     }
@@ -169,15 +171,16 @@ class KtapCounter {
     const Level level = levels_.back();
     levels_.pop_back();
     const int failed = tally_.failed;
+    if (level.plan && level.plan->skip) tally_.Skip("all");
+    if (!levels_.empty()) {
+      for (size_t i = level.first_skip; i < tally_.skips.size(); i++)
+        tally_.skips[i].insert(0, name + ".");
+    }
     if (!level.plan) {
       tally_.Fail(name + ": neither a plan nor a count: the results are missing or cut short");
       return true;
     }
-    if (level.plan->skip) {
-      tally_.skipped++;
-    } else if (level.plan->tests == 0) {
-      tally_.Fail(name + ": nothing was run");
-    }
+    if (level.plan->tests == 0 && !level.plan->skip) tally_.Fail(name + ": nothing was run");
     for (int i = level.seen; i < level.plan->tests; i++)
       tally_.Fail(name + ": announced result " + std::to_string(i + 1) + " of " +
                   std::to_string(level.plan->tests) + " is missing");
@@ -229,17 +232,27 @@ Tally CountJunit(std::string_view text) {
     return tally;
   }
   const int failed = number("failures") + number("errors");
-  tally.skipped = number("skipped") + number("disabled");
-  tally.passed = number("tests") - failed - tally.skipped;
+  const int skipped = number("skipped") + number("disabled");
+  int cases = 0;
   for (size_t at = begin; (at = text.find("<testcase", at)) != std::string_view::npos; at++) {
+    cases++;
     const std::string_view element = text.substr(at, text.find("<testcase", at + 1) - at);
-    if (element.find("<failure") == std::string_view::npos &&
-        element.find("<error") == std::string_view::npos)
-      continue;
-    tally.Fail(std::string(Attribute(element, "name").value_or("?")));
+    const std::string name(Attribute(element, "name").value_or("?"));
+    const auto has = [&element](std::string_view tag) { return element.find(tag) != tag.npos; };
+    if (has("<failure") || has("<error")) {
+      tally.Fail(name);
+    } else if (has("<skipped") || Attribute(element, "status") == "disabled") {
+      tally.Skip(name);
+    }
   }
-  if (number("tests") == 0) tally.Fail("nothing was run");
   while (tally.failed < failed) tally.Fail("a test case the file does not name");
+  while (tally.skipped < skipped) tally.Skip("a test case the file does not name");
+  tally.passed = number("tests") - tally.failed - tally.skipped;
+  if (number("tests") == 0) tally.Fail("nothing was run");
+  if (number("tests") != cases) {
+    tally.Fail("has " + std::to_string(cases) + " test cases, but counts " +
+               std::to_string(number("tests")));
+  }
   return tally;
 }
 

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "require_all.h"
 #include "tally.h"
 
 namespace guest {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -208,6 +210,16 @@ TEST(Ktap, NothingIsAFailure) {
     EXPECT_THAT(Numbers(CountKtap(text)), ElementsAre(0, 1, 0)) << text;
 }
 
+TEST(Ktap, ASkipIsNamedWithItsGroups) {
+  EXPECT_THAT(CountKtap("1..2\nok 1 A.c # SKIP no device\nok 2 A.d\n").skips, ElementsAre("A.c"));
+  EXPECT_THAT(CountKtap("1..2\n    1..2\n    ok 1 x\n        1..1\n        ok 1 fault page # SKIP\n"
+                        "    ok 2 y\nok 1 g\n    1..1\n    ok 1 z # SKIP\nok 2 h\n")
+                  .skips,
+              ElementsAre("g.y.fault page", "h.z"));
+  EXPECT_THAT(CountKtap("1..0 # SKIP\n").skips, ElementsAre("all"));
+  EXPECT_THAT(CountKtap("1..1\n    1..0 # SKIP\nok 1 g\n").skips, ElementsAre("g.all"));
+}
+
 constexpr char kJunit[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
     "<testsuite name=\"x\"\n\ttests=\"3\"\n\tfailures=\"1\"\n\tdisabled=\"0\"\n\tskipped=\"1\"\n>\n"
@@ -220,6 +232,19 @@ TEST(Junit, CountsWhatCtestWrites) {
   const Tally tally = Count(kJunit);
   EXPECT_THAT(Numbers(tally), ElementsAre(1, 1, 1));
   EXPECT_THAT(tally.failures, ElementsAre("bad"));
+}
+
+TEST(Junit, NamesWhatIsSkipped) {
+  EXPECT_THAT(Count(kJunit).skips, ElementsAre("odd"));
+  EXPECT_THAT(CountJunit("<testsuite tests=\"3\" skipped=\"1\" disabled=\"1\">"
+                         "<testcase name=\"a\" status=\"disabled\"/><testcase name=\"b\"/>"
+                         "<testcase name=\"c\"/></testsuite>")
+                  .skips,
+              ElementsAre("a", HasSubstr("does not name")));
+}
+
+TEST(Junit, EachThatIsCountedIsThere) {
+  EXPECT_GT(CountJunit("<testsuite tests=\"2\"><testcase name=\"a\"/></testsuite>").failed, 0);
 }
 
 TEST(Junit, NoTestsAreAFailure) {
@@ -241,6 +266,40 @@ TEST(Count, AMissingFileFails) {
 
 TEST(Count, AGoodFileHasNoFailures) {
   EXPECT_THAT(Count("KTAP version 1\n1..1\nok 1 a\n").failures, IsEmpty());
+}
+
+revoke_test::SkipTable Table(const std::string& text) {
+  std::string error;
+  return revoke_test::SkipTable::Parse(text, "table", &error).value();
+}
+
+TEST(RequireAll, ASkipThatIsNotListedFails) {
+  Tally tally = CountKtap("1..2\nok 1 A.c # SKIP no device\nok 2 A.d\n");
+  RequireAll("s", Table("A.d\twhy\n"), &tally);
+  EXPECT_THAT(Numbers(tally), ElementsAre(1, 1, 0));
+  EXPECT_THAT(tally.failures, ElementsAre(AllOf(HasSubstr("A.c"), HasSubstr("skipped"))));
+}
+
+TEST(RequireAll, ASkipThatIsListedIsASkip) {
+  Tally tally = CountKtap("1..2\nok 1 A.c # SKIP no device\nok 2 A.d\n");
+  RequireAll("s", Table("A.c\twhy\n"), &tally);
+  EXPECT_THAT(Numbers(tally), ElementsAre(1, 0, 1));
+}
+
+TEST(RequireAll, ANameWithoutAGroupHasItsLabel) {
+  for (const char* listed : {"uml/revoke.odd\twhy\n", "odd.uml\twhy\n"}) {
+    Tally tally = CountJunit(kJunit);
+    RequireAll("uml/revoke", Table(listed), &tally);
+    EXPECT_EQ(tally.skipped, std::string(listed).starts_with("uml") ? 1 : 0);
+  }
+  EXPECT_EQ(SkipName("uml/revoke", "fault page"), "uml/revoke.fault_page");
+  EXPECT_EQ(SkipName("uml/revoke", "A.c/x"), "A.c/x");
+}
+
+TEST(RequireAll, WhatWasNotSkippedStays) {
+  Tally tally = CountKtap(kNested);
+  RequireAll("s", {}, &tally);
+  EXPECT_THAT(Numbers(tally), ElementsAre(3, 1, 0));
 }
 
 }  // namespace
