@@ -42,9 +42,14 @@ bool HasSkipDirective(std::string_view text) {
   return false;
 }
 
-bool BeginsAGroup(std::string_view line) {
-  return line.starts_with("KTAP version ") || line.starts_with("TAP version ") ||
-         line.starts_with("# Subtest: ");
+size_t TakeBlanks(std::string_view& line) {
+  const size_t blanks = std::min(line.find_first_not_of(' '), line.size());
+  line.remove_prefix(blanks);
+  return blanks;
+}
+
+bool IsVersion(std::string_view line) {
+  return line.starts_with("KTAP version ") || line.starts_with("TAP version ");
 }
 
 // "1..5", with or without a directive.
@@ -91,16 +96,23 @@ std::optional<Point> ParsePoint(std::string_view line) {
 }
 
 // The blanks before a line say to which group it belongs: more than before begin the subtests of
-// the result that follows them. KUnit indents by 4, ktap.rst by 2.
+// the result that follows them. KUnit indents by 4, ktap.rst by 2, and kselftest's runner by "# ",
+// in which only the version line tells results from diagnostics.
 class KtapCounter {
  public:
   void Line(std::string_view line) {
-    const size_t indent = std::min(line.find_first_not_of(' '), line.size());
-    line.remove_prefix(indent);
+    size_t indent = TakeBlanks(line);
+    bool quoted = false;
+    while (line.starts_with(kQuote) &&
+           (IsQuoted(indent) || IsVersion(line.substr(kQuote.size())))) {
+      quoted = true;
+      line.remove_prefix(kQuote.size());
+      indent += kQuote.size() + TakeBlanks(line);
+    }
     if (line.starts_with("Bail out!")) {
       tally_.Fail(std::string(line));
-    } else if (BeginsAGroup(line)) {
-      At(indent, kUnfinished);
+    } else if (IsVersion(line) || line.starts_with("# Subtest: ")) {
+      At(indent, kUnfinished).quoted = quoted;
     } else if (const std::optional<Plan> plan = ParsePlan(line)) {
       TakePlan(indent, *plan);
     } else if (const std::optional<Plan> count = ParseCount(line)) {
@@ -118,6 +130,7 @@ class KtapCounter {
 
  private:
   static constexpr char kUnfinished[] = "a group without a result of its own";
+  static constexpr std::string_view kQuote = "# ";
 
   struct Level {
     size_t indent = 0;
@@ -126,7 +139,15 @@ class KtapCounter {
     int failed = 0;
     size_t first_skip = 0;
     bool in_order = true;
+    bool quoted = false;
   };
+
+  // Whether a quote is under way that begins at `indent`.
+  bool IsQuoted(size_t indent) const {
+    return std::any_of(levels_.begin(), levels_.end(), [&](const Level& level) {
+      return level.quoted && level.indent == indent + kQuote.size();
+    });
+  }
 
   // The level of a line at `indent`, with deeper ones closed.
   Level& At(size_t indent, const std::string& name, bool* child_failed = nullptr) {
@@ -173,8 +194,10 @@ class KtapCounter {
     const int failed = tally_.failed;
     if (level.plan && level.plan->skip) tally_.Skip("all");
     if (!levels_.empty()) {
-      for (size_t i = level.first_skip; i < tally_.skips.size(); i++)
-        tally_.skips[i].insert(0, name + ".");
+      for (size_t i = level.first_skip; i < tally_.skips.size(); i++) {
+        std::string& skip = tally_.skips[i];
+        if (skip.find('.') == std::string::npos) skip.insert(0, name + ".");
+      }
     }
     if (!level.plan) {
       tally_.Fail(name + ": neither a plan nor a count: the results are missing or cut short");

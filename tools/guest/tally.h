@@ -32,7 +32,7 @@ struct Tally {
 };
 
 // Only leaves are counted. A parent counts when it failed though all its children passed. Lines
-// that are not KTAP are ignored. Skips are named with their groups: "group.name".
+// that are not KTAP are ignored. Skips are named with their group: "group.name".
 // Format: Documentation/dev-tools/ktap.rst of the kernel.
 Tally CountKtap(std::string_view text);
 

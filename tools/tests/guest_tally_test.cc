@@ -210,12 +210,49 @@ TEST(Ktap, NothingIsAFailure) {
     EXPECT_THAT(Numbers(CountKtap(text)), ElementsAre(0, 1, 0)) << text;
 }
 
-TEST(Ktap, ASkipIsNamedWithItsGroups) {
+// What run_kselftest.sh prints: it quotes the output of a test.
+constexpr char kQuoted[] =
+    "TAP version 13\n"
+    "1..2\n"
+    "# timeout set to 1800\n"
+    "# selftests: revoke_cc: a_test\n"
+    "# KTAP version 1\n"
+    "# 1..2\n"
+    "# # 1..7\n"
+    "# ok 1 A.a\n"
+    "# ok 2 A.b # SKIP why\n"
+    "# # Totals: pass:1 fail:0 xfail:0 xpass:0 skip:1 error:0\n"
+    "ok 1 selftests: revoke_cc: a_test\n"
+    "# ok 5 is what somebody says\n"
+    "ok 2 selftests: revoke_cc: b_test\n"
+    "# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n";
+
+TEST(Ktap, WhatIsQuotedCounts) {
+  const Tally tally = CountKtap(kQuoted);
+  EXPECT_THAT(Numbers(tally), ElementsAre(2, 0, 1));
+  EXPECT_THAT(tally.skips, ElementsAre("A.b"));
+}
+
+TEST(Ktap, WhatIsMissingInAQuoteFails) {
+  for (const char* line : {"# 1..2\n", "# ok 1 A.a\n", "# ok 2 A.b # SKIP why\n"}) {
+    std::string text = kQuoted;
+    text.erase(text.find(line), std::string(line).size());
+    EXPECT_GT(CountKtap(text).failed, 0) << text;
+  }
+}
+
+TEST(Ktap, WhatFailsInAQuoteFails) {
+  std::string text = kQuoted;
+  text.replace(text.find("ok 1 A.a"), 2, "not ok");
+  EXPECT_THAT(CountKtap(text).failures, ElementsAre("A.a"));
+}
+
+TEST(Ktap, ASkipIsNamedWithItsGroup) {
   EXPECT_THAT(CountKtap("1..2\nok 1 A.c # SKIP no device\nok 2 A.d\n").skips, ElementsAre("A.c"));
   EXPECT_THAT(CountKtap("1..2\n    1..2\n    ok 1 x\n        1..1\n        ok 1 fault page # SKIP\n"
                         "    ok 2 y\nok 1 g\n    1..1\n    ok 1 z # SKIP\nok 2 h\n")
                   .skips,
-              ElementsAre("g.y.fault page", "h.z"));
+              ElementsAre("y.fault page", "h.z"));
   EXPECT_THAT(CountKtap("1..0 # SKIP\n").skips, ElementsAre("all"));
   EXPECT_THAT(CountKtap("1..1\n    1..0 # SKIP\nok 1 g\n").skips, ElementsAre("g.all"));
 }
