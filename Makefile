@@ -13,6 +13,8 @@ endif
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/linux-revoke
 BIN     := $(CACHE)/tools/bin
 TESTS   := $(CACHE)/kselftests
+PACKAGE := $(CACHE)/kselftest-package
+SELFTEST := $(CACHE)/selftest
 RESULTS := $(CACHE)/results/$(PROFILE)
 build    = $(CACHE)/build/$(1)-$(PROFILE)
 image    = $(call build,$(1))/arch/x86/boot/bzImage
@@ -27,6 +29,7 @@ WINDOW   = --module $(call build,$(1))/modules/window.ko
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
+# $(call stage,STAGE,TITLE,INPUTS): the files that the command names are inputs, too.
 stage    = tools/stage $(if $(GREEN),-s $(GREEN)/$(1) $(addprefix -i ,$(3))) $(2)
 quietly  = bash -c '{ $(1); } >$(2) 2>&1 || { tail -n 30 $(2); echo "log: $(2)"; exit 1; }'
 
@@ -44,6 +47,7 @@ GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
 GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
+AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
 SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call WINDOW,series)
 BASE     = --kernel $(call image,base) $(call WINDOW,base)
@@ -57,13 +61,13 @@ STAGES   = test-tools test-util kunit kselftest $(if $(filter normal,$(PROFILE))
 ktap     = $(foreach s,guest $(2),$(1)/$(s)=$(RESULTS)/$(1)/$(s).ktap)
 EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),uml/$(s)=$(RESULTS)/uml/$(s).xml) \
-	$(call ktap,kselftest,$(KUNIT:%=kunit-%) $(SUITES) $(if $(filter debug,$(PROFILE)),kmemleak)) \
-	$(if $(filter normal,$(PROFILE)),$(call ktap,vng,$(VNG)) $(call ktap,baseline,$(SUITES))) \
+	$(call ktap,kselftest,$(KUNIT:%=kunit-%) revoke_test $(SUITES) $(if $(filter debug,$(PROFILE)),kmemleak)) \
+	$(if $(filter normal,$(PROFILE)),$(call ktap,vng,run_kselftest.sh) $(call ktap,baseline,$(SUITES))) \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mm-selftests mail clean \
-	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy
+	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy package selftest
 .NOTPARALLEL:
 
 help:
@@ -76,7 +80,7 @@ help:
 	@echo 'make kunit        the KUnit suites on UML (kselftest runs them on x86_64)'
 	@echo 'make kselftest    the C++ suites in the patched kernel'
 	@echo 'make baseline     the same binaries on the unpatched kernel'
-	@echo 'make vng          one suite in the patched kernel, booted by virtme-ng'
+	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
@@ -102,6 +106,17 @@ tools: deps
 programs: deps
 	@tools/stage 'building the test programs' $(call quietly,$(call cmake,kselftests,$(TESTS)),$(CACHE)/kselftests.log)
 
+# The suites as the kernel's own runner takes them, and the C selftest of the series as kselftest builds it.
+package: programs source
+	@tools/stage 'packaging the suites' $(call quietly,make -C kselftests KERNEL=$(CACHE)/src-series \
+		OUTPUT=$(TESTS) PACKAGE=$(PACKAGE) package,$(CACHE)/package.log)
+
+selftest: source
+	@mkdir -p $(SELFTEST)
+	@tools/stage 'building the C selftest' $(call quietly,make -C $(CACHE)/src-series O=$(SELFTEST)/headers headers && \
+		make -C $(CACHE)/src-series/tools/testing/selftests/revoke O= OUTPUT=$(SELFTEST) LDFLAGS=-static \
+		KHDR_INCLUDES="-isystem $(SELFTEST)/headers/usr/include",$(CACHE)/selftest.log)
+
 kernel-series kernel-base: kernel-%: source
 	@tools/stage 'building the $* kernel ($(PROFILE))' tools/kernel-build $*-$(PROFILE) >/dev/null
 
@@ -112,15 +127,16 @@ test-util: programs
 	@tools/stage 'testing the test library' $(call ctest,$(TESTS),$(RESULTS)/util.xml)
 
 kunit: source
-	@$(call stage,kunit,'KUnit on UML',kunit/suites $(CACHE)/linux/revoke-state) kunit/run-uml $(PROFILE) $(RESULTS)/uml
+	@$(call stage,kunit,'KUnit on UML',$(addprefix kunit/,suites .kunitconfig debug.config) \
+		$(CACHE)/linux/revoke-state) kunit/run-uml $(PROFILE) $(RESULTS)/uml
 
-kselftest: tools programs kernel-series
-	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(BINARIES) \
-		$(call image,series)) $(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(BINARIES))
+kselftest: tools programs selftest kernel-series
+	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(AGENT)) \
+		$(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(SELFTEST)/revoke_test $(BINARIES))
 
 baseline: tools programs kernel-base
-	@$(call stage,baseline,'the same tests in the unpatched kernel',$(BINARIES) \
-		$(call image,base)) $(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
+	@$(call stage,baseline,'the same tests in the unpatched kernel',$(AGENT)) \
+		$(call suites,baseline,$(BASE),-a --baseline,$(BINARIES))
 
 # What the suites execute of the facility, and whether they notice when it is broken.
 coverage: tools programs source
@@ -143,16 +159,19 @@ mm-selftests: tools
 model: deps
 	@tools/stage 'the model' tools/model
 
-vng: tools programs kernel-series
-	@$(call stage,vng,'$(VNG) through virtme-ng',$(BINARIES) $(call image,series)) \
-		$(call suites,vng,--backend vng $(SERIES),,$(TESTS)/$(VNG))
+# The kernel's own way to run tests, in a guest booted as kernel developers do.
+# What is skipped there has proven nothing.
+vng: tools package kernel-series
+	@$(call stage,vng,'run_kselftest.sh through virtme-ng',$(AGENT) $(PACKAGE)/revoke_cc/$(VNG)) \
+		$(GUEST) --results $(RESULTS)/vng --backend vng --env REQUIRE_ALL=1 $(SERIES) \
+		-- $(BIN)/run-suites -a -t -a revoke_cc:$(VNG) $(PACKAGE)/run_kselftest.sh
 
 # A run that came to its end, green or not, leaves no stamps behind.
 test: tools
 	@[ -d $(RESULTS)/green ] || rm -rf $(RESULTS)
 	@mkdir -p $(RESULTS)/green
 	@status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
-	$(BIN)/tally --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
+	$(BIN)/tally $(if $(REQUIRE_ALL),--require-all) --allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
 	cat $(RESULTS)/tally; exit $$status
 
 lint:
@@ -191,7 +210,7 @@ mail: source
 	@tools/series mail -v$(V)
 
 clean:
-	rm -rf $(CACHE)/build $(CACHE)/tools $(CACHE)/kselftests $(CACHE)/results $(CACHE)/kvm
+	rm -rf $(CACHE)/build $(CACHE)/tools $(CACHE)/kselftests $(PACKAGE) $(SELFTEST) $(CACHE)/results $(CACHE)/kvm
 
 distclean:
 	rm -rf $(CACHE)

@@ -21,6 +21,8 @@
 #include "fd.h"
 #include "files.h"
 #include "process.h"
+#include "require_all.h"
+#include "skip_table.h"
 #include "tally.h"
 
 namespace {
@@ -44,7 +46,8 @@ constexpr char kUsage[] =
     "Results: kunit-SUITE.ktap; BINARY.ktap and BINARY.log (standard error); and,\n"
     "where the kernel has kmemleak, kmemleak.ktap; where it has gcov, its counters,\n"
     "gcov-DIRECTORY-FILE.gcda.\n"
-    "Exit status: 0 if all passed, 1 otherwise, 2 wrong usage.\n";
+    "Exit status: 0 if all passed, 1 otherwise, 2 wrong usage. With REQUIRE_ALL=1 in\n"
+    "the environment a skip that $REVOKE_ALLOWED_SKIPS does not list is a failure.\n";
 
 constexpr char kKunit[] = "/sys/kernel/debug/kunit/";
 constexpr char kKmemleak[] = "/sys/kernel/debug/kmemleak";
@@ -79,10 +82,41 @@ std::string Seconds(std::chrono::steady_clock::time_point since) {
   return text;
 }
 
-bool AllPassed(const guest::Tally& tally) { return tally.failed == 0; }
+// What the environment says of skips, here as in the test binaries.
+struct Policy {
+  bool require_all = false;
+  revoke_test::SkipTable allowed_skips;
+};
+
+Policy PolicyFromEnvironment() {
+  Policy policy;
+  if (const char* all = std::getenv("REQUIRE_ALL"); all != nullptr)
+    policy.require_all = *all != '\0' && std::strcmp(all, "0") != 0;
+  if (const char* path = std::getenv("REVOKE_ALLOWED_SKIPS"); path != nullptr && *path != '\0') {
+    std::string error;
+    std::optional<revoke_test::SkipTable> table = revoke_test::SkipTable::Load(path, &error);
+    if (!table) throw Error(error);
+    policy.allowed_skips = *std::move(table);
+  }
+  return policy;
+}
+
+// Exit status of a program of kselftest that has skipped everything.
+constexpr int kSkipped = 4;
+
+// Says of each result that is no pass why it is none. If all is said to be well, some has passed:
+// the kernel's C harness ends with 0 even if everything was skipped.
+bool AllPassed(const std::string& label, guest::Tally tally, const Policy& policy,
+               int exit_code = 0) {
+  if (policy.require_all) guest::RequireAll(label, policy.allowed_skips, &tally);
+  if (exit_code == 0 && tally.passed + tally.failed == 0) tally.Fail("nothing has passed");
+  for (const std::string& failure : tally.failures)
+    std::printf("run-suites: %s: %s\n", label.c_str(), failure.c_str());
+  return tally.failed == 0;
+}
 
 // KUnit leaves its results in debugfs, not where the console would mix them with other text.
-bool RunKunit(const std::string& suite, const fs::path& results) {
+bool RunKunit(const std::string& suite, const Policy& policy, const fs::path& results) {
   const auto begin = std::chrono::steady_clock::now();
   Note("KUnit suite " + suite + " begins");
   const std::string directory = kKunit + suite;
@@ -96,13 +130,13 @@ bool RunKunit(const std::string& suite, const fs::path& results) {
         "# " + std::string(error.what()) + "\n# is the suite built, and kunit.enable=1 given?\n");
   }
   guest::WriteFile(results / ("kunit-" + suite + ".ktap"), ktap);
-  const bool passed = AllPassed(guest::CountKtap(ktap));
+  const bool passed = AllPassed(suite, guest::CountKtap(ktap), policy);
   Note("KUnit suite " + suite + (passed ? " passed in " : " FAILED in ") + Seconds(begin));
   return passed;
 }
 
 bool RunBinary(const std::string& binary, const std::vector<std::string>& args,
-               std::chrono::seconds deadline, const fs::path& results) {
+               std::chrono::seconds deadline, const Policy& policy, const fs::path& results) {
   const auto begin = std::chrono::steady_clock::now();
   const std::string name = fs::path(binary).filename();
   Note(name + " begins");
@@ -122,9 +156,9 @@ bool RunBinary(const std::string& binary, const std::vector<std::string>& args,
     } else {
       outcome = guest::DescribeFailure(spec, result).value_or("");
     }
-    // 4: everything skipped, which the binary itself refuses when all are required.
-    passed = (result.exit_code == 0 || result.exit_code == 4) &&
-             AllPassed(guest::Count(ReadFile(spec.stdout_path)));
+    passed = (result.exit_code == 0 || result.exit_code == kSkipped) &&
+             AllPassed(name, guest::Count(ReadFile(spec.stdout_path)), policy,
+                       result.exit_code.value_or(0));
   } catch (const Error& error) {
     outcome = error.what();
   }
@@ -207,10 +241,12 @@ int Main(int argc, char** argv) {
     return 2;
   }
 
+  const Policy policy = PolicyFromEnvironment();
   const bool leaks = ForgetLeaks();
   bool passed = true;
-  for (const std::string& suite : suites) passed &= RunKunit(suite, results);
-  for (const std::string& binary : binaries) passed &= RunBinary(binary, args, deadline, results);
+  for (const std::string& suite : suites) passed &= RunKunit(suite, policy, results);
+  for (const std::string& binary : binaries)
+    passed &= RunBinary(binary, args, deadline, policy, results);
   if (leaks) passed &= FindLeaks(results);
   if (fs::exists(kGcov)) CopyCoverage(results);
   return passed ? 0 : 1;

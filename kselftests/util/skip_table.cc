@@ -2,11 +2,12 @@
 
 #include "skip_table.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 #include <sstream>
-
-#include "errno_matchers.h"
-#include "proc.h"
 
 namespace revoke_test {
 
@@ -38,13 +39,22 @@ std::optional<SkipTable> SkipTable::Parse(std::string_view text, std::string_vie
 }
 
 std::optional<SkipTable> SkipTable::Load(const std::string& path, std::string* error) {
-  const std::optional<std::string> text = ReadSmallFile(path);
-  if (!text) {
-    *error = path + ": cannot be read: " + ErrnoText(errno) +
+  // Not a stream: those take a directory for an empty file.
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  std::string text;
+  if (file) {
+    std::array<char, 4096> buffer;
+    while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
+      text.append(buffer.data(), std::fread(buffer.data(), 1, buffer.size(), file.get()));
+    }
+  }
+  if (!file || std::ferror(file.get()) != 0) {
+    *error = path + ": cannot be read: " + strerrorname_np(errno) +
              "; check the path of the table of allowed skips";
     return std::nullopt;
   }
-  return Parse(*text, path, error);
+  return Parse(text, path, error);
 }
 
 const std::string* SkipTable::ReasonFor(std::string_view test) const {

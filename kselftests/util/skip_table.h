@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // The skips that are allowed when every test is required (REQUIRE_ALL=1) and on the baseline.
+//
+// Depends on nothing but the C and C++ libraries: the tools read the table, too.
 
 #ifndef REVOKE_KSELFTESTS_UTIL_SKIP_TABLE_H_
 #define REVOKE_KSELFTESTS_UTIL_SKIP_TABLE_H_

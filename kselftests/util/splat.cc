@@ -53,6 +53,10 @@ constexpr auto kPatterns = std::to_array<Pattern>({
     {"slab", Role::kHeadline, "Objects remaining (in|on) "},
     {"slab", Role::kHeadline, WORD_START "BUG [^ ].*(: |\\()"},
     {"page-state", Role::kHeadline, "Bad (page (state|map)|rss-counter)"},
+    // Of these two, plain messages are all that the kernel prints.
+    {"page-table", Role::kHeadline, WORD_START "bad (pgd|p4d|pud|pmd|pte) "},
+    {"memory-type", Role::kHeadline,
+     "x86/PAT: .*(freeing invalid memtype|conflicting memory types) "},
     {"sysfs", Role::kHeadline, "sysfs: cannot create duplicate filename"},
     {"kobject", Role::kHeadline, "kobject.*(tried to|is not initialized)"},
     {"kobject", Role::kHeadline, "does not have a release\\(\\) function"},

@@ -2,13 +2,15 @@
 
 #include "tally.h"
 
+#include <strings.h>
+
+#include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <utility>
 
 namespace guest {
 namespace {
-
-constexpr std::string_view kIndent = "    ";
 
 std::optional<int> TakeInt(std::string_view& text) {
   int value = 0;
@@ -24,81 +26,162 @@ bool TakePrefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+// True at the end of a line and before a blank.
+bool AtWordEnd(std::string_view text) { return text.empty() || IsBlank(text.front()); }
+
+// Whether a description says "# SKIP", in any case and with or without the blanks.
+bool HasSkipDirective(std::string_view text) {
+  for (size_t at = 0; (at = text.find('#', at)) != std::string_view::npos;) {
+    const bool is_word = at == 0 || IsBlank(text[at - 1]);
+    at = text.find_first_not_of(" \t", at + 1);
+    if (at == std::string_view::npos) return false;
+    if (is_word && strncasecmp(std::string(text.substr(at)).c_str(), "skip", 4) == 0) return true;
+  }
+  return false;
+}
+
+size_t TakeBlanks(std::string_view& line) {
+  const size_t blanks = std::min(line.find_first_not_of(' '), line.size());
+  line.remove_prefix(blanks);
+  return blanks;
+}
+
+bool IsVersion(std::string_view line) {
+  return line.starts_with("KTAP version ") || line.starts_with("TAP version ");
+}
+
 // "1..5", with or without a directive.
 struct Plan {
   int tests;
-  bool skip;  // "1..0 # SKIP why"
+  bool skip = false;  // "1..0 # SKIP why"
 };
 std::optional<Plan> ParsePlan(std::string_view line) {
   if (!TakePrefix(line, "1..")) return std::nullopt;
   const std::optional<int> tests = TakeInt(line);
-  if (!tests) return std::nullopt;
-  return Plan{*tests, line.find("# SKIP") != std::string_view::npos};
+  if (!tests || !AtWordEnd(line)) return std::nullopt;
+  return Plan{*tests, *tests == 0 && HasSkipDirective(line)};
+}
+
+// "# name: pass:5 fail:0 skip:0 total:5": KUnit announces no parameters, but counts them.
+std::optional<Plan> ParseCount(std::string_view line) {
+  constexpr std::string_view kTotal = " total:";
+  const size_t total = line.rfind(kTotal);
+  if (!line.starts_with("# ") || total == std::string_view::npos) return std::nullopt;
+  if (line.find(": pass:") == std::string_view::npos) return std::nullopt;
+  line.remove_prefix(total + kTotal.size());
+  const std::optional<int> tests = TakeInt(line);
+  if (!tests || !AtWordEnd(line)) return std::nullopt;
+  return Plan{*tests};
 }
 
 // "ok 1 name # SKIP why", "not ok 2 - name".
 struct Point {
   bool ok;
+  int number;
   bool skip;
   std::string name;
 };
 std::optional<Point> ParsePoint(std::string_view line) {
   Point point{.ok = !TakePrefix(line, "not ")};
-  if (!TakePrefix(line, "ok ") || !TakeInt(line)) return std::nullopt;
-  while (!line.empty() && (line[0] == ' ' || line[0] == '-')) line.remove_prefix(1);
-  const size_t directive = line.find(" # ");
-  point.skip = directive != std::string_view::npos && line.substr(directive).starts_with(" # SKIP");
-  point.name = line.substr(0, directive);
+  if (!TakePrefix(line, "ok ")) return std::nullopt;
+  const std::optional<int> number = TakeInt(line);
+  if (!number || !AtWordEnd(line)) return std::nullopt;
+  point.number = *number;
+  point.skip = HasSkipDirective(line);
+  while (!line.empty() && (IsBlank(line[0]) || line[0] == '-')) line.remove_prefix(1);
+  point.name = line.substr(0, line.starts_with('#') ? 0 : line.find(" #"));
   return point;
 }
 
+// The blanks before a line say to which group it belongs: more than before begin the subtests of
+// the result that follows them. KUnit indents by 4, ktap.rst by 2, and kselftest's runner by "# ",
+// in which only the version line tells results from diagnostics.
 class KtapCounter {
  public:
   void Line(std::string_view line) {
-    size_t depth = 0;
-    while (TakePrefix(line, kIndent)) depth++;
-    if (const std::optional<Plan> plan = ParsePlan(line)) {
-      At(depth).plan = plan;
+    size_t indent = TakeBlanks(line);
+    bool quoted = false;
+    while (line.starts_with(kQuote) &&
+           (IsQuoted(indent) || IsVersion(line.substr(kQuote.size())))) {
+      quoted = true;
+      line.remove_prefix(kQuote.size());
+      indent += kQuote.size() + TakeBlanks(line);
+    }
+    if (line.starts_with("Bail out!")) {
+      tally_.Fail(std::string(line));
+    } else if (IsVersion(line) || line.starts_with("# Subtest: ")) {
+      At(indent, kUnfinished).quoted = quoted;
+    } else if (const std::optional<Plan> plan = ParsePlan(line)) {
+      TakePlan(indent, *plan);
+    } else if (const std::optional<Plan> count = ParseCount(line)) {
+      if (levels_.back().indent > indent && !levels_.back().plan) levels_.back().plan = count;
     } else if (const std::optional<Point> point = ParsePoint(line)) {
-      Add(depth, *point);
+      TakePoint(indent, *point);
     }
   }
 
   Tally Finish() {
-    while (levels_.size() > 1) Close("the last group");
-    if (levels_.empty() || !levels_[0].plan) {
-      tally_.Fail("no test plan: the results are missing or cut short at the start");
-    }
-    if (!levels_.empty()) Close("the file");
-    if (tally_.passed + tally_.failed + tally_.skipped == 0) tally_.Fail("nothing was run");
+    while (levels_.size() > 1) Close(kUnfinished);
+    Close("the file");
     return std::move(tally_);
   }
 
  private:
+  static constexpr char kUnfinished[] = "a group without a result of its own";
+  static constexpr std::string_view kQuote = "# ";
+
   struct Level {
+    size_t indent = 0;
     std::optional<Plan> plan;
     int seen = 0;
     int failed = 0;
+    size_t first_skip = 0;
+    bool in_order = true;
+    bool quoted = false;
   };
 
-  Level& At(size_t depth) {
-    while (levels_.size() <= depth) levels_.emplace_back();
-    return levels_[depth];
+  // Whether a quote is under way that begins at `indent`.
+  bool IsQuoted(size_t indent) const {
+    return std::any_of(levels_.begin(), levels_.end(), [&](const Level& level) {
+      return level.quoted && level.indent == indent + kQuote.size();
+    });
   }
 
-  void Add(size_t depth, const Point& point) {
-    const bool parent = levels_.size() > depth + 1;
+  // The level of a line at `indent`, with deeper ones closed.
+  Level& At(size_t indent, const std::string& name, bool* child_failed = nullptr) {
+    while (levels_.back().indent > indent) {
+      const bool failed = Close(name);
+      if (child_failed != nullptr) *child_failed |= failed;
+    }
+    if (levels_.back().indent < indent)
+      levels_.push_back({.indent = indent, .first_skip = tally_.skips.size()});
+    return levels_.back();
+  }
+
+  void TakePlan(size_t indent, const Plan& plan) {
+    Level& level = At(indent, kUnfinished);
+    if (level.plan) tally_.Fail("a second plan, 1.." + std::to_string(plan.tests));
+    if (!level.plan) level.plan = plan;
+  }
+
+  void TakePoint(size_t indent, const Point& point) {
+    const bool parent = levels_.back().indent > indent;
     bool child_failed = false;
-    while (levels_.size() > depth + 1) child_failed |= Close(point.name);
-    Level& level = At(depth);
+    Level& level = At(indent, point.name, &child_failed);
     level.seen++;
     if (!point.ok) level.failed++;
+    if (point.number != level.seen && std::exchange(level.in_order, false)) {
+      tally_.Fail(point.name + ": is result " + std::to_string(point.number) + ", but " +
+                  std::to_string(level.seen) + " is the next");
+    }
     if (parent) {
       if (!point.ok && !child_failed) tally_.Fail(point.name + " (as a whole)");
     } else if (!point.ok) {
       tally_.Fail(point.name);
     } else if (point.skip) {
-      tally_.skipped++;
+      tally_.Skip(point.name);
     } else {
       tally_.passed++;
     }
@@ -108,17 +191,27 @@ class KtapCounter {
   bool Close(const std::string& name) {
     const Level level = levels_.back();
     levels_.pop_back();
-    if (!level.plan) return level.failed > 0;
-    if (level.plan->skip) tally_.skipped++;
-    const int missing = level.plan->tests - level.seen;
-    for (int i = 0; i < missing; i++)
-      tally_.Fail(name + ": announced result " + std::to_string(level.seen + i + 1) + " of " +
+    const int failed = tally_.failed;
+    if (level.plan && level.plan->skip) tally_.Skip("all");
+    if (!levels_.empty()) {
+      for (size_t i = level.first_skip; i < tally_.skips.size(); i++) {
+        std::string& skip = tally_.skips[i];
+        if (skip.find('.') == std::string::npos) skip.insert(0, name + ".");
+      }
+    }
+    if (!level.plan) {
+      tally_.Fail(name + ": neither a plan nor a count: the results are missing or cut short");
+      return true;
+    }
+    if (level.plan->tests == 0 && !level.plan->skip) tally_.Fail(name + ": nothing was run");
+    for (int i = level.seen; i < level.plan->tests; i++)
+      tally_.Fail(name + ": announced result " + std::to_string(i + 1) + " of " +
                   std::to_string(level.plan->tests) + " is missing");
-    if (missing < 0) tally_.Fail(name + ": more results than announced");
-    return level.failed > 0 || missing != 0;
+    if (level.seen > level.plan->tests) tally_.Fail(name + ": more results than announced");
+    return level.failed > 0 || tally_.failed > failed;
   }
 
-  std::vector<Level> levels_;
+  std::vector<Level> levels_{1};
   Tally tally_;
 };
 
@@ -162,17 +255,27 @@ Tally CountJunit(std::string_view text) {
     return tally;
   }
   const int failed = number("failures") + number("errors");
-  tally.skipped = number("skipped") + number("disabled");
-  tally.passed = number("tests") - failed - tally.skipped;
+  const int skipped = number("skipped") + number("disabled");
+  int cases = 0;
   for (size_t at = begin; (at = text.find("<testcase", at)) != std::string_view::npos; at++) {
+    cases++;
     const std::string_view element = text.substr(at, text.find("<testcase", at + 1) - at);
-    if (element.find("<failure") == std::string_view::npos &&
-        element.find("<error") == std::string_view::npos)
-      continue;
-    tally.Fail(std::string(Attribute(element, "name").value_or("?")));
+    const std::string name(Attribute(element, "name").value_or("?"));
+    const auto has = [&element](std::string_view tag) { return element.find(tag) != tag.npos; };
+    if (has("<failure") || has("<error")) {
+      tally.Fail(name);
+    } else if (has("<skipped") || Attribute(element, "status") == "disabled") {
+      tally.Skip(name);
+    }
   }
-  if (number("tests") == 0) tally.Fail("nothing was run");
   while (tally.failed < failed) tally.Fail("a test case the file does not name");
+  while (tally.skipped < skipped) tally.Skip("a test case the file does not name");
+  tally.passed = number("tests") - tally.failed - tally.skipped;
+  if (number("tests") == 0) tally.Fail("nothing was run");
+  if (number("tests") != cases) {
+    tally.Fail("has " + std::to_string(cases) + " test cases, but counts " +
+               std::to_string(number("tests")));
+  }
   return tally;
 }
 

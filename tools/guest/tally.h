@@ -19,15 +19,21 @@ struct Tally {
   int failed = 0;
   int skipped = 0;                    // neither passed nor failed
   std::vector<std::string> failures;  // one line for each thing that failed
+  std::vector<std::string> skips;     // the name of each that was skipped
 
   void Fail(std::string what) {
     failed++;
     failures.push_back(std::move(what));
   }
+  void Skip(std::string name) {
+    skipped++;
+    skips.push_back(std::move(name));
+  }
 };
 
 // Only leaves are counted. A parent counts when it failed though all its children passed. Lines
-// that are not KTAP are ignored. Format: Documentation/dev-tools/ktap.rst of the kernel.
+// that are not KTAP are ignored. Skips are named with their group: "group.name".
+// Format: Documentation/dev-tools/ktap.rst of the kernel.
 Tally CountKtap(std::string_view text);
 
 // Reads the counts of the outermost element, and the names of failed test cases.

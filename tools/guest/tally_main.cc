@@ -9,6 +9,8 @@
 
 #include "files.h"
 #include "judge.h"
+#include "require_all.h"
+#include "skip_table.h"
 #include "splat.h"
 #include "tally.h"
 
@@ -21,6 +23,9 @@ using guest::Tally;
 constexpr char kFooter[] = R"(
 Each argument is a result that is expected: LABEL=FILE, with KTAP or JUnit in
 the file. A file that is missing, empty or cut short counts as failed.
+
+The table of allowed skips has lines of NAME<TAB>REASON, where NAME is what is
+printed after SKIPPED.
 
 Exit status: 0 if something passed and nothing failed, 1 otherwise, 2 wrong usage.)";
 
@@ -50,6 +55,8 @@ class Sum {
                 tally.failed, tally.skipped);
     for (const std::string& failure : tally.failures)
       std::printf("    FAILED %s\n", failure.c_str());
+    for (const std::string& skip : tally.skips)
+      std::printf("    SKIPPED %s\n", guest::SkipName(label, skip).c_str());
     passed_ += tally.passed;
     failed_ += tally.failed;
     skipped_ += tally.skipped;
@@ -76,6 +83,8 @@ int Main(int argc, char** argv) {
   std::vector<std::string> inputs;
   std::vector<std::string> consoles;
   std::string allow_path;
+  std::string skips_path;
+  bool require_all = false;
   int status = 0;
   CLI::App app{"Add test results up."};
   app.footer(kFooter);
@@ -85,12 +94,15 @@ int Main(int argc, char** argv) {
   app.add_option("--console", consoles, "LABEL=FILE: a console log that must be free of splats")
       ->allow_extra_args(false);
   app.add_option("--allow", allow_path, "Splats to excuse: lines of REGEX<TAB>REASON");
-  app.add_option("results", inputs, "LABEL=FILE...")->required();
+  app.add_flag("--require-all", require_all, "A skip that is not listed is a failure");
+  app.add_option("--allowed-skips", skips_path, "Table of the skips that are allowed all the same");
+  app.add_option("results", inputs, "LABEL=FILE...");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (inputs.empty() && consoles.empty()) throw Error("no results are given; -h shows how");
 
   splat::AllowList allow;
   if (!allow_path.empty()) {
@@ -99,10 +111,19 @@ int Main(int argc, char** argv) {
     if (!loaded) throw Error(error);
     allow = *std::move(loaded);
   }
+  revoke_test::SkipTable skips;
+  if (!skips_path.empty()) {
+    std::string error;
+    std::optional<revoke_test::SkipTable> loaded = revoke_test::SkipTable::Load(skips_path, &error);
+    if (!loaded) throw Error(error);
+    skips = *std::move(loaded);
+  }
   Sum sum;
   for (const std::string& argument : inputs) {
     const auto [label, file] = Split(argument);
-    sum.Add(label, guest::Count(ReadFile(file)));
+    Tally tally = guest::Count(ReadFile(file));
+    if (require_all) guest::RequireAll(label, skips, &tally);
+    sum.Add(label, tally);
   }
   for (const std::string& argument : consoles) {
     const auto [label, file] = Split(argument);
