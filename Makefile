@@ -176,11 +176,12 @@ cross: source
 	@tools/stage 'the touched files on other architectures' tools/series cross-build
 
 # Built, but switched off: each test of the call must see ENOSYS.
+no-syscall: private override PROFILE := nosyscall
 no-syscall: tools programs source
-	@tools/stage 'building the kernel without revokeat(2)' tools/kernel-build series-nosyscall >/dev/null
+	@tools/stage 'building the kernel without revokeat(2)' tools/kernel-build series-$(PROFILE) >/dev/null
 	@rm -rf $(RESULTS)/no-syscall
-	@status=0; tools/stage 'the facility without its system call' $(call suites,no-syscall,--kernel \
-		$(CACHE)/build/series-nosyscall/arch/x86/boot/bzImage,-a --baseline,$(TESTS)/syscall_test) || status=$$?; \
+	@status=0; tools/stage 'the facility without its system call' $(call suites,no-syscall,--kernel $(call image,series) \
+		$(call WINDOW,series),-a --baseline,$(TESTS)/syscall_test) || status=$$?; \
 	$(BIN)/tally --allow $(SPLATS) --status $$status $(call ktap,no-syscall,syscall_test)
 
 shell: tools kernel-series
