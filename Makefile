@@ -66,8 +66,9 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mm-selftests mail clean \
-	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy package selftest
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
+	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	lint tidy package selftest cross no-syscall
 .NOTPARALLEL:
 
 help:
@@ -86,6 +87,8 @@ help:
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
+	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
+	@echo 'make no-syscall   without CONFIG_REVOKE_SYSCALL, revokeat(2) returns ENOSYS'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
 	@echo
@@ -184,9 +187,22 @@ tidy: tools programs
 check-fast: source lint test-tools test-util tidy
 	@tools/stage 'the series' tools/series verify
 
-verify: kernel-series check-mutants
+verify: check-mutants
 	@tools/stage 'the series' tools/series verify
-	@KBUILD_OUTPUT=$(call build,series) tools/stage 'sparse and W=1' tools/series check-build
+	@tools/stage 'sparse and W=1' tools/series check-build
+
+cross: source
+	@tools/stage 'cross compilers' tools/apt-install cross
+	@tools/stage 'the touched files on other architectures' tools/series cross-build
+
+# Built, but switched off: each test of the call must see ENOSYS.
+no-syscall: private override PROFILE := nosyscall
+no-syscall: tools programs source
+	@tools/stage 'building the kernel without revokeat(2)' tools/kernel-build series-$(PROFILE) >/dev/null
+	@rm -rf $(RESULTS)/no-syscall
+	@status=0; tools/stage 'the facility without its system call' $(call suites,no-syscall,--kernel $(call image,series) \
+		$(call WINDOW,series),-a --baseline,$(TESTS)/syscall_test) || status=$$?; \
+	$(BIN)/tally --allow $(SPLATS) --status $$status $(call ktap,no-syscall,syscall_test)
 
 shell: tools kernel-series
 	@$(BIN)/guest-run --shell $(DEVICES) --kernel $(call image,series)
