@@ -11,6 +11,9 @@ $(error PROFILE is normal or debug, not "$(PROFILE)")
 endif
 
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/linux-revoke
+ifneq ($(words $(CURDIR) $(CACHE)),2)
+$(error make takes no blanks in $(CURDIR) and $(CACHE): rename, or set XDG_CACHE_HOME)
+endif
 BIN     := $(CACHE)/tools/bin
 TESTS   := $(CACHE)/kselftests
 PACKAGE := $(CACHE)/kselftest-package
@@ -169,22 +172,24 @@ vng: tools package kernel-series
 		$(GUEST) --results $(RESULTS)/vng --backend vng --env REQUIRE_ALL=1 $(SERIES) \
 		-- $(BIN)/run-suites -a -t -a revoke_cc:$(VNG) $(PACKAGE)/run_kselftest.sh
 
-# A run that came to its end, green or not, leaves no stamps behind.
+# A run that came to its end, green or not, leaves no stamps behind.  The lock is
+# held until the last guest is gone, also where make itself was killed.
 test: tools
-	@[ -d $(RESULTS)/green ] || rm -rf $(RESULTS)
-	@mkdir -p $(RESULTS)/green
-	@status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
+	@exec 9>$(CACHE)/.lock-test-$(PROFILE); flock -n 9 || { echo 'another "make test" is running; wait for it'; exit 1; }; \
+	[ -d $(RESULTS)/green ] || rm -rf $(RESULTS); \
+	mkdir -p $(RESULTS)/green; \
+	status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
 	$(BIN)/tally $(if $(REQUIRE_ALL),--require-all) --allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
 	cat $(RESULTS)/tally; exit $$status
 
-lint:
+lint: deps
 	@tools/stage 'shell scripts' tools/lint shell
 	@tools/stage 'C++ format' tools/lint format
 
 tidy: tools programs
 	@tools/stage 'clang-tidy' tools/lint tidy
 
-check-fast: source lint test-tools test-util tidy
+check-fast: source lint test-tools test-util tidy model check-mutants
 	@tools/stage 'the series' tools/series verify
 
 verify: check-mutants
@@ -204,7 +209,8 @@ no-syscall: tools programs source
 		$(call WINDOW,series),-a --baseline,$(TESTS)/syscall_test) || status=$$?; \
 	$(BIN)/tally --allow $(SPLATS) --status $$status $(call ktap,no-syscall,syscall_test)
 
-shell: tools kernel-series
+shell: tools programs kernel-series
+	@echo 'In the guest:  insmod $(MODULE); export PATH=$(TESTS):$$PATH TEST_REVOKE_KO=$(MODULE)'
 	@$(BIN)/guest-run --shell $(DEVICES) --kernel $(call image,series)
 
 # The same program tells the story in both kernels, then puts the answers side by side.
@@ -221,12 +227,14 @@ apply:
 	@[ -n "$(KERNEL)" ] || { echo 'say which tree: make apply KERNEL=dir'; exit 2; }
 	@tools/apply "$(KERNEL)"
 
-mail: source
+mail: $(if $(V),source)
 	@[ -n "$(V)" ] || { echo 'say which version: make mail V=1'; exit 2; }
 	@tools/series mail -v$(V)
 
 clean:
-	rm -rf $(CACHE)/build $(CACHE)/tools $(CACHE)/kselftests $(PACKAGE) $(SELFTEST) $(CACHE)/results $(CACHE)/kvm
+	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,mm-selftests}
 
+# What of src-series is not in patches/ would be lost.
 distclean:
-	rm -rf $(CACHE)
+	@[ -n "$(FORCE)" ] || tools/series status || { echo 'make distclean FORCE=1 drops that'; exit 1; }
+	rm -rf "$(CACHE)"
