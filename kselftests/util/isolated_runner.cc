@@ -31,8 +31,8 @@
 #include "ktap_listener.h"
 #include "proc.h"
 #include "process.h"
-#include "revokeat.h"
 #include "test_check.h"
+#include "test_notes.h"
 
 namespace revoke_test {
 namespace {
@@ -60,6 +60,7 @@ class ChannelListener : public testing::EmptyTestEventListener {
 
   void OnTestPartResult(const testing::TestPartResult& part) override {
     if (part.failed()) {
+      NoteFailedAssertion();
       Send(Message::kFailure, FailureText(part));
     } else if (part.skipped()) {
       Send(Message::kSkip, part.message());
@@ -221,7 +222,7 @@ class Runner {
     TEST_PCHECK(sigprocmask(SIG_BLOCK, &stop_signals_, &old_mask_) == 0);
     stop_ = FileDescriptor(signalfd(-1, &stop_signals_, SFD_CLOEXEC | SFD_NONBLOCK));
     TEST_CHECK(stop_.valid());
-    ShareFirstRevoke();
+    ShareTestNotes();
   }
 
   int Run() {
@@ -263,10 +264,10 @@ class Runner {
       result.skip_reason = "disabled by its name";
     } else {
       const auto began = std::chrono::steady_clock::now();
-      ResetFirstRevoke();
+      ResetTestNotes();
       RunInChild(&result);
       if (stop_signal_ != 0) return;
-      result.first_revoke = GetFirstRevoke();
+      result.notes = ReadTestNotes();
       CheckKernel(&result);
       NoteIfSlow(std::chrono::steady_clock::now() - began);
     }

@@ -97,6 +97,9 @@ bool MatchFault(const std::optional<Fault>& fault, int signo, int code, const vo
 
 }  // namespace internal
 
+// The same as DiesOfSigbusAt(), for children, which cannot use matchers.
+bool IsSigbusAt(const std::optional<Fault>& fault, const volatile void* addr);
+
 // The access raised SIGBUS with BUS_ADRERR (what a fault handler's VM_FAULT_SIGBUS gives) at
 // exactly this address.
 MATCHER_P(
