@@ -376,7 +376,7 @@ REVOKE_TEST_P(RaceMapping, Fork, baseline::kEnosys) {
          // Until the revoke has returned.
          char byte = 0;
          if (read(go.read.get(), &byte, 1) != 1) _exit(2);
-         _exit(Probe::Read(PageWord(mapping, 0)).fault && IsRevoked(fd.get()) ? 0 : 1);
+         _exit(DiesOfSigbus(PageWord(mapping, 0)) && IsRevoked(fd.get()) ? 0 : 1);
        },
        RevokeByPath()},
       [&] {

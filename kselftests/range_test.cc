@@ -46,11 +46,6 @@ off_t OffsetOf(revoke_test_shape shape, std::size_t page = 0) {
 }
 
 // For children and threads, where there are no GoogleTest assertions.
-bool DiesOfSigbus(const volatile std::uint64_t* word) {
-  const std::optional<Fault> fault = Probe::Read(word).fault;
-  return fault && fault->signo == SIGBUS && fault->addr == word;
-}
-
 class RangeTest : public TestDeviceTest {
  protected:
   void Open(Dev dev, revoke_test_shape shape) {
