@@ -589,21 +589,15 @@ class FunctionFsRace : public FunctionFsTest {
   // In each round, the second side revokes a file that has just been opened.
   void Run(int rounds, const std::function<void()>& side, const std::function<void()>& before,
            const std::function<void()>& after) {
-    const RaceReport report = Race({.rounds = rounds, .limit = kLimit},
-                                   {side, [&] { TEST_PCHECK(RevokeFile(fd_.get()) == 0); }},
-                                   {.before =
-                                        [&] {
-                                          fd_ = OpenFile(FfsGadget::kFromHost);
-                                          ASSERT_THAT(fd_, SyscallSucceeds());
-                                          before();
-                                        },
-                                    .after =
-                                        [&] {
-                                          after();
-                                          return !HasFailure();
-                                        }});
-    std::cout << report << std::endl;
-    EXPECT_GT(report.overlapped, 0) << report;
+    ExpectRace(
+        {.rounds = rounds, .limit = kLimit},
+        {side, [&] { TEST_PCHECK(RevokeFile(fd_.get()) == 0); }},
+        [&] {
+          fd_ = OpenFile(FfsGadget::kFromHost);
+          ASSERT_THAT(fd_, SyscallSucceeds());
+          before();
+        },
+        after);
   }
 
   // Nothing of all that is left in the controller.

@@ -348,49 +348,44 @@ REVOKE_TEST_P(RangeFault, Race, baseline::kEnosys) {
   const Mapping mapping = Map();
   ASSERT_THAT(mapping, SyscallSucceeds());
   std::atomic<int> taken{-1};
-  const RaceReport report = Race({.rounds = 300},
-                                 {[&] {
-                                    // In whatever state, it is not left there by this.
-                                    Probe::Read(PageWord(mapping, kFirst));
-                                  },
-                                  [&] { taken = Take(); }},
-                                 {.before = [&] { TEST_PCHECK(control().GiveBack(dev()) == 0); },
-                                  .after =
-                                      [&] {
-                                        EXPECT_EQ(taken, 0);
-                                        EXPECT_THAT(Probe::Read(PageWord(mapping, kFirst)),
-                                                    DiesOfSigbusAt(PageWord(mapping, kFirst)));
-                                        return !testing::Test::HasFailure();
-                                      }});
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 300},
+      {[&] {
+         // In whatever state, it is not left there by this.
+         Probe::Read(PageWord(mapping, kFirst));
+       },
+       [&] { taken = Take(); }},
+      [&] { TEST_PCHECK(control().GiveBack(dev()) == 0); },
+      [&] {
+        EXPECT_EQ(taken, 0);
+        EXPECT_THAT(Probe::Read(PageWord(mapping, kFirst)),
+                    DiesOfSigbusAt(PageWord(mapping, kFirst)));
+      });
 }
 
 REVOKE_TEST_P(RangeShape, MmapRace, baseline::kEnosys) {
   std::optional<Mapping> mapping;
   std::atomic<int> taken{-1};
-  const RaceReport report = Race({.rounds = 200},
-                                 {[&] {
-                                    mapping.emplace(fd().get(), kShapePages * PageSize(), PROT_READ,
-                                                    MAP_SHARED | MAP_POPULATE, OffsetOf(shape()));
-                                  },
-                                  [&] { taken = Take(); }},
-                                 {.before =
-                                      [&] {
-                                        mapping.reset();
-                                        TEST_PCHECK(control().GiveBack(dev()) == 0);
-                                      },
-                                  .after =
-                                      [&] {
-                                        EXPECT_EQ(taken, 0);
-                                        if (!mapping->valid()) {
-                                          EXPECT_EQ(mapping->error(), ENXIO);
-                                        } else {
-                                          EXPECT_THAT(Probe::Read(PageWord(*mapping, kFirst)),
-                                                      DiesOfSigbusAt(PageWord(*mapping, kFirst)));
-                                        }
-                                        return !testing::Test::HasFailure();
-                                      }});
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 200},
+      {[&] {
+         mapping.emplace(fd().get(), kShapePages * PageSize(), PROT_READ, MAP_SHARED | MAP_POPULATE,
+                         OffsetOf(shape()));
+       },
+       [&] { taken = Take(); }},
+      [&] {
+        mapping.reset();
+        TEST_PCHECK(control().GiveBack(dev()) == 0);
+      },
+      [&] {
+        EXPECT_EQ(taken, 0);
+        if (!mapping->valid()) {
+          EXPECT_EQ(mapping->error(), ENXIO);
+        } else {
+          EXPECT_THAT(Probe::Read(PageWord(*mapping, kFirst)),
+                      DiesOfSigbusAt(PageWord(*mapping, kFirst)));
+        }
+      });
 }
 
 // ---- entries from outside of the file ----
