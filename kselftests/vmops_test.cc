@@ -671,7 +671,9 @@ REVOKE_TEST_F(VmOpsTest, ReleaseWaitsForAnOpenThatCameAfterTheMark, baseline::kE
   EXPECT_THAT(open_point.WaitBlocked(), SyscallSucceeds());
   ioctl_point.Open();
   user.Join();
-  // Time enough: another revoke, which has as much to do, from its beginning to its end.
+  // Another revoke, which has as much to do, from its beginning to its end: time for a release
+  // that does not wait. Were it too little, that would go unseen; but there is no time after which
+  // the release may come as long as the point is armed, so this cannot fail for being slow.
   EXPECT_THAT(revoke(NodeOf(Dev::kOwner).c_str()), SyscallSucceeds());
   EXPECT_EQ(control().Entered(dev(), REVOKE_TEST_RELEASE), 0U);
   EXPECT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
