@@ -760,7 +760,9 @@ REVOKE_TEST_P(PollOrder, IsThatOfTheBase, baseline::kEnosys) {
 
 // ---- what wake-ups cost ----
 
-// The time that a driver's wake-up takes, with this many epoll instances on one file.
+// The time that a driver's wake-up takes, with this many epoll instances on one file. For whoever
+// reads the results: times are not judged, the number of relays is by
+// ManyPollersOfAFileCostOneRelay.
 class PollCost : public PollTest, public testing::WithParamInterface<std::size_t> {
  protected:
   static constexpr std::size_t kWakeUps = 100;
@@ -788,12 +790,11 @@ INSTANTIATE_TEST_SUITE_P(, PollCost, testing::Values(1, 16, 256),
                          });
 
 // One relay more to call, however many there are.
-REVOKE_TEST_P(PollCost, OfAWakeUpIsThatOfTheBase, baseline::kEnosys) {
+REVOKE_TEST_P(PollCost, OfAWakeUp, baseline::kEnosys) {
   const std::chrono::nanoseconds on_base = Of(Dev::kNever);
   const std::chrono::nanoseconds ours = Of(Dev::kDefault);
   std::cout << "a wake-up: " << ours.count() << " ns, of a file that cannot be revoked "
             << on_base.count() << " ns" << std::endl;
-  EXPECT_LT(ours, 2 * on_base);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
 }
 
@@ -1010,16 +1011,9 @@ REVOKE_TEST_F(PollTest, NothingOnTheQueueOutlivesItsFile, baseline::kEnosys) {
 
 class PollRace : public PollTest {
  protected:
-  // How often they met is for whoever reads the results.
-  void Run(const std::vector<std::function<void()>>& sides, const std::function<void()>& before,
-           const std::function<void()>& after) {
-    const RaceReport report = Race({.rounds = 200, .limit = std::chrono::milliseconds(4'000)},
-                                   sides, {.before = before, .after = [&] {
-                                             after();
-                                             return !HasFailure();
-                                           }});
-    std::cout << report << std::endl;
-    EXPECT_GT(report.overlapped, 0) << report;
+  static void Run(const std::vector<std::function<void()>>& sides,
+                  const std::function<void()>& before, const std::function<void()>& after) {
+    ExpectRace({.rounds = 200, .limit = std::chrono::milliseconds(4'000)}, sides, before, after);
   }
 };
 

@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdint>
 #include <functional>
-#include <iostream>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -261,29 +260,24 @@ REVOKE_TEST_F(SteppingTest, OutAndInAgainstARevoke, baseline::kEnosys) {
   int result = 0;
   int error = 0;
   std::uint64_t rounds = 0;
-  const RaceReport report =
-      Race({.rounds = 400, .limit = std::chrono::seconds(4)},
-           {[&] {
-              result = StepOut(fd.get());
-              error = errno;
-            },
-            [] { TEST_PCHECK(revoke("/dev/" REVOKE_TEST_NAME "0") == 0); }},
-           {.before =
-                [&] {
-                  fd = OpenDevice();
-                  ++rounds;
-                },
-            .after =
-                [&] {
-                  errno = error;
-                  EXPECT_THAT(result, AnyOf(SyscallSucceedsWithValue(AnyOf(0, 1)),
-                                            SyscallFailsWithErrno(ENODEV)));
-                  EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(ENODEV));
-                  EXPECT_TRUE(IsReleased(Dev::kDefault));
-                  return !HasFailure();
-                }});
-  std::cout << report << std::endl;
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 400, .limit = std::chrono::seconds(4)},
+      {[&] {
+         result = StepOut(fd.get());
+         error = errno;
+       },
+       [] { TEST_PCHECK(revoke("/dev/" REVOKE_TEST_NAME "0") == 0); }},
+      [&] {
+        fd = OpenDevice();
+        ++rounds;
+      },
+      [&] {
+        errno = error;
+        EXPECT_THAT(result,
+                    AnyOf(SyscallSucceedsWithValue(AnyOf(0, 1)), SyscallFailsWithErrno(ENODEV)));
+        EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(ENODEV));
+        EXPECT_TRUE(IsReleased(Dev::kDefault));
+      });
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), rounds);
 }
 

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -27,6 +28,7 @@
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
+#include "deadline.h"
 #include "edu_device.h"
 #include "errno_matchers.h"
 #include "error_recovery.h"
@@ -74,7 +76,7 @@ class Client {
             last = stop_.load(std::memory_order_acquire);
             const ProbeResult<std::uint32_t> got = Probe::Read(identification);
             fault_ = got.fault;
-            if (!got.fault && got.value != edu::kIdentificationValue) ++strange_;
+            if (!got.fault && got.value != edu::kIdentificationValue) strange_.fetch_add(1);
             if (reads_.fetch_add(1) == 0) reads_.notify_one();
           }
         }) {
@@ -82,7 +84,23 @@ class Client {
   }
   ~Client() { Stop(); }
 
-  pid_t tid() const { return thread_.tid(); }
+  // What has become of it while the device is not to be used.
+  enum class State {
+    kKeptOff,   // it waits in the fault
+    kStrange,   // it has read what the register does not have
+    kUnharmed,  // it has read on as if nothing were
+  };
+  State WaitUntilKeptOff() const {
+    const Deadline deadline(kDefaultWait);
+    while (strange_.load() == 0) {
+      constexpr std::chrono::milliseconds kMoment{20};
+      if (WaitUntilBlocked(thread_.tid(), {.syscall = BlockedIn::kNoSyscall}, kMoment)) {
+        return State::kKeptOff;
+      }
+      if (deadline.Passed()) return State::kUnharmed;
+    }
+    return State::kStrange;
+  }
 
   void Stop() {
     stop_.store(true, std::memory_order_release);
@@ -90,13 +108,13 @@ class Client {
   }
 
   // After Stop(): values that the register does not have; what ended it.
-  std::uint64_t strange() const { return strange_; }
+  std::uint64_t strange() const { return strange_.load(); }
   const std::optional<Fault>& fault() const { return fault_; }
 
  private:
   std::atomic<bool> stop_ = false;
   std::atomic<std::uint32_t> reads_ = 0;
-  std::uint64_t strange_ = 0;
+  std::atomic<std::uint64_t> strange_ = 0;
   std::optional<Fault> fault_;
   ScopedThread thread_;  // last: it uses the others
 };
@@ -184,6 +202,7 @@ class UioResetTest : public testing::Test {
 REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceInReset, baseline::kFails) {
   Client client(bar());
   ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  baseline::FailsFromHere();
   ExpectReadNothingStrange(client);
 }
 
@@ -226,12 +245,21 @@ REVOKE_TEST_F(UioResetTest, BusMasterIsAsBefore, baseline::kPasses) {
   }
 }
 
-REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kFails) {
+REVOKE_TEST_F(UioResetTest, RecoversFromANonFatalError, baseline::kFails) {
+  const ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  const std::optional<bool> recovered = recovery.Recovered();
+  ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
+  baseline::FailsFromHere();
+  EXPECT_EQ(recovered, true) << "the driver has no say in it";
+}
+
+REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
   const ErrorRecovery recovery(device().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   ExpectReadNothingStrange(client);
   EXPECT_EQ(device().BusMaster(), true);
   ExpectDrives(bar(), 0x5);
@@ -241,18 +269,21 @@ REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceThatRecovers, baseline::kFails) {
   Client client(bar());
   const ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  const std::optional<bool> recovered = recovery.Recovered();
+  ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
+  baseline::FailsFromHere();
   ExpectReadNothingStrange(client);
+  EXPECT_EQ(recovered, true);
   ExpectDrives(bar(), 0x6);
 }
 
-// What is restored is from the reset before.
-REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kFails) {
+// What is restored is from the reset before. The unpatched kernel restores nothing at all.
+REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   ASSERT_THAT(device().Reset(), SyscallSucceeds());
   const ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   EXPECT_EQ(device().BusMaster(), false);
 }
 
@@ -301,7 +332,10 @@ REVOKE_TEST_F(UioNeighboursTest, HolderWaitsInTheFault, baseline::kFails) {
   Holder holder(second_uio());
   ASSERT_TRUE(holder.WaitUntilInside());
   reset.Start([&] { return first().ResetPort(); });
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  const Client::State state = client.WaitUntilKeptOff();
+  ASSERT_NE(state, Client::State::kUnharmed) << "there is no reset";
+  baseline::FailsFromHere();
+  ASSERT_EQ(state, Client::State::kKeptOff) << "it reads a device in reset";
   reader.Start([&] { return ReadCount(uio()); });
   EXPECT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
   EXPECT_THAT(ReadCount(impatient), SyscallFailsWithErrno(EAGAIN));
@@ -329,7 +363,7 @@ REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
   });
   ASSERT_TRUE(holder.WaitUntilInside());
   reset.Start([&] { return first().ResetPort(); });
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  ASSERT_NE(client.WaitUntilKeptOff(), Client::State::kUnharmed) << "there is no reset";
   // The mapping would keep the file.
   Mapping nothing = Mapping::Anonymous(bar().size(), PROT_READ);
   ASSERT_EQ(mremap(nothing.base(), nothing.size(), nothing.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -339,7 +373,8 @@ REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
   ASSERT_THAT(uio().Close(), SyscallSucceeds());
   EXPECT_THAT(holder.Leave(), Exited(0));
   EXPECT_THAT(reset.Join(), SyscallSucceeds());
-  EXPECT_EQ(first().BusMaster(), false);
+  baseline::FailsFromHere();
+  EXPECT_EQ(first().BusMaster(), false) << "a device that nobody has open may do DMA";
 
   uio() = OpenUio(first());
   ExpectDrives(MapBar(uio()), 0x8);
@@ -352,11 +387,14 @@ REVOKE_TEST_F(UioNeighboursTest, UnbindInTheMiddleOfARecovery, baseline::kFails)
   ASSERT_TRUE(holder.WaitUntilInside());
   const ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  // The unpatched kernel waits for nobody, and the recovery is over.
+  const Client::State state = client.WaitUntilKeptOff();
   ASSERT_THAT(first().Unbind(), SyscallSucceeds());
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);
-  EXPECT_TRUE(client.fault().has_value());
+  baseline::FailsFromHere();
+  EXPECT_TRUE(client.fault().has_value()) << "it still reads the device";
+  EXPECT_EQ(state, Client::State::kKeptOff);
   EXPECT_THAT(holder.Leave(), Exited(0));
   EXPECT_EQ(recovery.Recovered(), true);
   ExpectDead(bar());
@@ -371,6 +409,7 @@ REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFa
   const ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   EXPECT_EQ(recovery.Recovered(), false);
+  baseline::FailsFromHere();
   ExpectDead(bar());
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);

@@ -23,8 +23,8 @@
 
 namespace revoke_test {
 
-// revokeat(2) itself: 0, or -1 and errno. Async-signal-safe. What the first call of a test answered
-// is noted for the baseline (baseline.h), also when it was made in a child.
+// revokeat(2) itself: 0, or -1 and errno. Async-signal-safe. What the first call of a test was
+// answered is noted for the baseline (test_notes.h), also when it was made in a child.
 int revokeat(int dfd, const char* path, unsigned int flags);
 
 // revoke(path) as libc would have it: revokeat(AT_FDCWD, path, 0).
@@ -32,14 +32,6 @@ int revoke(const char* path);
 
 // True if the running kernel has revokeat(2): anything but ENOSYS for a call that cannot succeed.
 bool HaveRevokeat();
-
-// What the first revokeat() of a test was answered.
-enum class FirstRevoke : int { kNotCalled, kEnosys, kOther };
-
-// Puts the note into memory shared with children forked later. Called once by IsolatedMain.
-void ShareFirstRevoke();
-void ResetFirstRevoke();
-FirstRevoke GetFirstRevoke();
 
 }  // namespace revoke_test
 
