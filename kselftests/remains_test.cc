@@ -196,6 +196,15 @@ REVOKE_TEST_F(RemainsSigio, IsNotSentToWhoDoesNotWantItAnyMore, baseline::kEnosy
   EXPECT_THAT(Take(), IsEmpty());
 }
 
+// open(2) does not tell the driver, so nothing has ever come.
+REVOKE_TEST_F(RemainsSigio, IsNotSentToWhoHasOnlyOpenedWithIt, baseline::kEnosys) {
+  const FileDescriptor fd = OpenDevice(Dev::kDefault, O_RDWR | O_ASYNC);
+  const f_owner_ex owner = {.type = F_OWNER_TID, .pid = gettid()};
+  ASSERT_THAT(fcntl(fd.get(), F_SETOWN_EX, &owner), SyscallSucceeds());
+  ASSERT_THAT(Revoke(), SyscallSucceeds());
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
 REVOKE_TEST_F(RemainsSigio, GoesToWhoeverIsTheOwner, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
   Checkpoint owned;

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 
@@ -113,6 +115,25 @@ REVOKE_TEST_F(UioTest, UnbindTakesTheMappingAway, baseline::kFails) {
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
   baseline::FailsFromHere();
   ExpectDead(bar);
+}
+
+REVOKE_TEST_F(UioTest, UnbindSendsOneSignal, baseline::kPasses) {
+  const int number = SIGRTMIN;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &set, nullptr), 0);
+  const FileDescriptor uio = OpenUio();
+  ASSERT_THAT(fcntl(uio.get(), F_SETOWN, getpid()), SyscallSucceeds());
+  ASSERT_THAT(fcntl(uio.get(), F_SETSIG, number), SyscallSucceeds());
+  ASSERT_THAT(fcntl(uio.get(), F_SETFL, O_ASYNC), SyscallSucceeds());
+  ASSERT_THAT(device().Unbind(), SyscallSucceeds());
+  siginfo_t info{};
+  constexpr timespec kNow{};
+  ASSERT_THAT(sigtimedwait(&set, &info, &kNow), SyscallSucceedsWithValue(number));
+  EXPECT_EQ(info.si_code, POLL_HUP);
+  EXPECT_EQ(info.si_fd, uio.get());
+  EXPECT_THAT(sigtimedwait(&set, &info, &kNow), SyscallFailsWithErrno(EAGAIN));
 }
 
 REVOKE_TEST_F(UioTest, UnbindTakesTheMappingAwayThoughItsFileIsClosed, baseline::kFails) {

@@ -260,6 +260,28 @@ REVOKE_TEST_F(WindowFixed, TheDriverOfWhatWasThereHoldsNobodyUp, baseline::kEnos
   EXPECT_EQ(control().Counters(Dev::kEof).vmas, 0U);
 }
 
+// The same with a suspend: the mmap is not repeated after the resume, when what has become free may
+// be somebody else's.
+REVOKE_TEST_F(WindowFixed, WhatHasBecomeFreeIsNotMappedAfterAResume, baseline::kEnosys) {
+  Open(Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PAGE);
+  const FileDescriptor old_fd = OpenDevice(Dev::kEof);
+  std::optional<Child> mapper;
+  ArmedPoint point(control(), Dev::kEof, REVOKE_TEST_VM_CLOSE, REVOKE_TEST_ENTER,
+                   REVOKE_TEST_STUCK);
+  mapper.emplace([&] {
+    const Mapping old = MapShape(old_fd, REVOKE_TEST_SHAPE_CLOSE);
+    TEST_CHECK(old.valid());
+    void* base =
+        mmap(old.base(), old.size(), kReadWrite, MAP_SHARED | MAP_FIXED, fd().get(), Offset());
+    TEST_PCHECK(base == MAP_FAILED && errno == EAGAIN);
+  });
+  ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
+  const Suspension suspension(control(), dev());
+  point.Open();
+  EXPECT_THAT(mapper->Wait(), Exited(0));
+  EXPECT_EQ(control().Entered(dev(), REVOKE_TEST_MMAP), 0U);
+}
+
 REVOKE_TEST_F(WindowFixed, OneRevokableMappingOverAnother, baseline::kEnosys) {
   Open(Dev::kDefault, REVOKE_TEST_SHAPE_CLOSE);
   const FileDescriptor other_fd = OpenDevice(Dev::kEof);
