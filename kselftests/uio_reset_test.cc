@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "bar_client.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
@@ -48,22 +49,6 @@ using Error = ErrorRecovery::Error;
 
 FileDescriptor OpenUio(const EduDevice& device, int flags = O_RDWR) {
   return Open(device.UioNode(), flags);
-}
-
-ssize_t ReadCount(const FileDescriptor& uio) {
-  std::int32_t count = 0;
-  return read(uio.get(), &count, sizeof(count));
-}
-
-// The device hears and answers through this mapping.
-void ExpectDrives(const Mapping& bar, std::uint32_t word) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kIdentification)), ReadsValue(edu::kIdentificationValue));
-  EXPECT_THAT(Probe::Write(bar.At(edu::kLiveness), word), Survives());
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), ReadsValue(~word));
-}
-
-void ExpectDead(const Mapping& bar) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), DiesOfSigbusAt(bar.At(edu::kLiveness)));
 }
 
 // A user space driver that reads a register all the time.
@@ -131,7 +116,7 @@ class Holder {
   // It is a child; it calls `first` before.
   explicit Holder(
       const FileDescriptor& uio, const std::function<void()>& first = [] {})
-      : stuck_(dir_.path()), word_(Open(stuck_.path(), O_RDONLY)) {
+      : stuck_(dir_.path(), StuckFile::Reads::kFail), word_(Open(stuck_.path(), O_RDONLY)) {
     writer_.emplace([&] {
       first();
       const Mapping word(word_.get(), PageSize(), PROT_READ, MAP_SHARED);
@@ -246,7 +231,7 @@ REVOKE_TEST_F(UioResetTest, BusMasterIsAsBefore, baseline::kPasses) {
 }
 
 REVOKE_TEST_F(UioResetTest, RecoversFromANonFatalError, baseline::kFails) {
-  const ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ErrorRecovery recovery(device().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   const std::optional<bool> recovered = recovery.Recovered();
   ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
@@ -257,7 +242,7 @@ REVOKE_TEST_F(UioResetTest, RecoversFromANonFatalError, baseline::kFails) {
 REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
-  const ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ErrorRecovery recovery(device().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   ExpectReadNothingStrange(client);
@@ -267,7 +252,7 @@ REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kPasses) {
 
 REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceThatRecovers, baseline::kFails) {
   Client client(bar());
-  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   const std::optional<bool> recovered = recovery.Recovered();
   ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
@@ -281,7 +266,7 @@ REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceThatRecovers, baseline::kFails) {
 REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   ASSERT_THAT(device().Reset(), SyscallSucceeds());
-  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   EXPECT_EQ(device().BusMaster(), false);
@@ -385,7 +370,7 @@ REVOKE_TEST_F(UioNeighboursTest, UnbindInTheMiddleOfARecovery, baseline::kFails)
   Client client(bar());
   Holder holder(second_uio());
   ASSERT_TRUE(holder.WaitUntilInside());
-  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   // The unpatched kernel waits for nobody, and the recovery is over.
   const Client::State state = client.WaitUntilKeptOff();
@@ -406,7 +391,7 @@ REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFa
   ASSERT_THAT(second().Unbind(), SyscallSucceeds());
   ASSERT_THAT(first().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
-  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   EXPECT_EQ(recovery.Recovered(), false);
   baseline::FailsFromHere();
