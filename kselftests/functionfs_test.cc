@@ -58,8 +58,6 @@ constexpr std::size_t kBytes = 512;
 
 using Packet = std::array<char, kBytes>;
 
-int RevokeFile(int fd) { return revokeat(fd, "", AT_EMPTY_PATH | REVOKE_FILE); }
-
 // A worker has its name only when it runs.
 std::vector<pid_t> Workers() {
   std::vector<pid_t> workers;

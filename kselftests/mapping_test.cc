@@ -300,7 +300,7 @@ REVOKE_TEST_P(MappingShape, OtherFileOfTheSameObject, baseline::kEnosys) {
   const Mapping other = MapShape(other_fd, GetParam().shape);
   ExpectAlive(mapping);
   ExpectAlive(other);
-  ASSERT_THAT(revokeat(fd().get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd().get()), SyscallSucceedsWithValue(0));
   ExpectAllDead(mapping);
   ExpectAlive(other);
   EXPECT_THAT(Probe::Write(PageWord(other, 0), Stamp(0)), Survives());

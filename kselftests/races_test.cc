@@ -64,12 +64,10 @@ class RaceTest : public TestDeviceTest {
     if (fd.valid()) ++opened_;
   }
 
-  bool IsRevoked(const FileDescriptor& fd) const {
-    return Generation(fd.get()) == -1 && errno == RevokedErrnosOf(dev()).ioctl;
-  }
+  bool IsRevoked(const FileDescriptor& fd) const { return revoke_test::IsRevoked(fd.get(), dev()); }
 
   std::function<void()> RevokeByPath() const {
-    return [node = NodeOf(dev())] { TEST_PCHECK(revoke(node.c_str()) == 0); };
+    return [dev = dev()] { TEST_PCHECK(Revoke(dev) == 0); };
   }
 
   virtual Dev dev() const { return Dev::kDefault; }
@@ -185,8 +183,7 @@ REVOKE_TEST_F(RaceTest, Poll, baseline::kEnosys) {
 REVOKE_TEST_F(RaceTest, RevokeOfTheSame, baseline::kEnosys) {
   FileDescriptor fd;
   Run(
-      {[&] { TEST_PCHECK(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE) == 0); },
-       RevokeByPath()},
+      {[&] { TEST_PCHECK(RevokeFile(fd.get()) == 0); }, RevokeByPath()},
       [&] { fd = OpenCounted(); },
       [&] {
         EXPECT_TRUE(IsRevoked(fd));

@@ -60,10 +60,6 @@ using testing::AnyOf;
 
 const std::string kNode = NodeOf(Dev::kDefault);
 
-bool IsRevoked(int fd) { return Generation(fd) == -1 && errno == ENODEV; }
-
-int RevokeFile(int fd) { return revokeat(fd, "", AT_EMPTY_PATH | REVOKE_FILE); }
-
 // ---- the program that is executed with a descriptor ----
 
 // This one, told what to do by its environment. It finds its descriptors at these numbers.
@@ -110,8 +106,6 @@ __attribute__((constructor)) void BeExecuted() {
 
 class SharingTest : public TestDeviceTest {
  protected:
-  static int Revoke() { return revoke(kNode.c_str()); }
-
   std::uint64_t Released() const {
     return control().Counters(Dev::kDefault).finished[REVOKE_TEST_RELEASE];
   }

@@ -39,8 +39,6 @@ using testing::AnyOf;
 
 class SteppingTest : public TestDeviceTest {
  protected:
-  static int Revoke(Dev dev = Dev::kDefault) { return revoke(NodeOf(dev).c_str()); }
-
   static testing::AssertionResult WaitsInIoctl(pid_t tid) {
     return WaitUntilBlocked(tid, {.syscall = SYS_ioctl});
   }
@@ -100,7 +98,7 @@ REVOKE_TEST_F(SteppingTest, SeveralOutsideAtOnce, baseline::kEnosys) {
   second.Start([&] { return StepOut(fd.get()); });
   third.Start([&] { return StepOut(other.get()); });
   ASSERT_THAT(outside.WaitBlocked(3), SyscallSucceeds());
-  EXPECT_THAT(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   outside.Open();
   EXPECT_THAT(first.Join(), SyscallSucceedsWithValue(0));
   EXPECT_THAT(second.Join(), SyscallSucceedsWithValue(0));

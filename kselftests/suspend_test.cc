@@ -35,6 +35,7 @@
 #include "process.h"
 #include "race.h"
 #include "revokeat.h"
+#include "shape_test.h"
 #include "sigbus_probe.h"
 #include "test_check.h"
 #include "test_device.h"
@@ -634,8 +635,6 @@ std::vector<Shape> LastingShapes(bool only_private) {
   }
   return shapes;
 }
-
-std::string ShapeName(const testing::TestParamInfo<Shape>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(, SuspendShape, testing::ValuesIn(LastingShapes(false)), ShapeName);
 INSTANTIATE_TEST_SUITE_P(, SuspendPrivate, testing::ValuesIn(LastingShapes(true)), ShapeName);

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "bar_client.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
@@ -47,22 +48,6 @@ using Error = ErrorRecovery::Error;
 
 FileDescriptor OpenUio(const EduDevice& device, int flags = O_RDWR) {
   return Open(device.UioNode(), flags);
-}
-
-ssize_t ReadCount(const FileDescriptor& uio) {
-  std::int32_t count = 0;
-  return read(uio.get(), &count, sizeof(count));
-}
-
-// The device hears and answers through this mapping.
-void ExpectDrives(const Mapping& bar, std::uint32_t word) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kIdentification)), ReadsValue(edu::kIdentificationValue));
-  EXPECT_THAT(Probe::Write(bar.At(edu::kLiveness), word), Survives());
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), ReadsValue(~word));
-}
-
-void ExpectDead(const Mapping& bar) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), DiesOfSigbusAt(bar.At(edu::kLiveness)));
 }
 
 // A user space driver that reads a register all the time.

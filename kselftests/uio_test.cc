@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "bar_client.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
@@ -62,27 +63,6 @@ class UioTest : public testing::Test {
 };
 
 volatile std::uint32_t* Liveness(const Mapping& bar) { return bar.At(edu::kLiveness); }
-
-// The device hears and answers through this mapping.
-void ExpectDrives(const Mapping& bar, std::uint32_t word) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kIdentification)), ReadsValue(edu::kIdentificationValue));
-  EXPECT_THAT(Probe::Write(Liveness(bar), word), Survives());
-  EXPECT_THAT(Probe::Read(Liveness(bar)), ReadsValue(~word));
-}
-
-// No access gets through.
-void ExpectDead(const Mapping& bar) {
-  for (const std::size_t offset : {edu::kLiveness, PageSize(), bar.size() - PageSize()}) {
-    EXPECT_THAT(Probe::Read(bar.At(offset)), DiesOfSigbusAt(bar.At(offset)));
-    EXPECT_THAT(Probe::Write(bar.At(offset), 0U), DiesOfSigbusAt(bar.At(offset)));
-  }
-}
-
-// Waits for an interrupt.
-ssize_t ReadCount(const FileDescriptor& uio) {
-  std::int32_t count = 0;
-  return read(uio.get(), &count, sizeof(count));
-}
 
 // ---- while nothing is taken away ----
 
@@ -411,7 +391,7 @@ REVOKE_TEST_F(UioTest, RevokeFileTakesOneHolderOnly, baseline::kEnosys) {
   const Mapping bar = MapBar(uio);
   const FileDescriptor other_uio = OpenUio();
   const Mapping other = MapBar(other_uio);
-  ASSERT_THAT(revokeat(uio.get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(uio.get()), SyscallSucceedsWithValue(0));
   ExpectDead(bar);
   ExpectDrives(other, 0x44332211);
 }
@@ -432,13 +412,12 @@ REVOKE_TEST_F(UioTest, RevokeOfADeviceNobodyHasOpen, baseline::kEnosys) {
 REVOKE_TEST_F(UioTest, RevokeIsNotForTheUnprivileged, baseline::kEnosys) {
   const FileDescriptor uio = OpenUio();
   const Mapping bar = MapBar(uio);
-  EXPECT_THAT(
-      InChild([&] {
-        TEST_PCHECK(BecomeUser() == 0);
-        TEST_PCHECK(revoke(node().c_str()) == -1 && errno == EACCES);
-        TEST_PCHECK(revokeat(uio.get(), "", AT_EMPTY_PATH | REVOKE_FILE) == -1 && errno == EPERM);
-      }),
-      Exited(0));
+  EXPECT_THAT(InChild([&] {
+                TEST_PCHECK(BecomeUser() == 0);
+                TEST_PCHECK(revoke(node().c_str()) == -1 && errno == EACCES);
+                TEST_PCHECK(RevokeFile(uio.get()) == -1 && errno == EPERM);
+              }),
+              Exited(0));
   ExpectDrives(bar, 0x7);
 }
 

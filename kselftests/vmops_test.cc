@@ -60,10 +60,6 @@ constexpr std::uint64_t kWriteProtectAsync = 1U << 15;  // UFFD_FEATURE_WP_ASYNC
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 constexpr revoke_test_when kWhens[] = {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE};
 
-char* Page(const Mapping& mapping, std::size_t page) {
-  return static_cast<char*>(mapping.base()) + page * PageSize();
-}
-
 // ---- the twin ----
 
 // What happened when a device was used in some way, as text, but for what tells devices apart.
@@ -456,7 +452,7 @@ REVOKE_TEST_F(VmOpsMmapLock, HeldByAFaultThatWaitsForFuse, baseline::kEnosys) {
   const TempDir dir;
   Checkpoint revoked;
   std::optional<Child> process;
-  StuckFile stuck(dir.path());
+  StuckFile stuck(dir.path(), StuckFile::Reads::kFail);
   ASSERT_THAT(stuck, SyscallSucceeds());
   const FileDescriptor file = revoke_test::Open(stuck.path(), O_RDONLY);
   ASSERT_THAT(file, SyscallSucceeds());

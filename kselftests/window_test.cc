@@ -35,10 +35,6 @@ namespace {
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 constexpr revoke_test_when kWhens[] = {REVOKE_TEST_ENTER, REVOKE_TEST_LEAVE};
 
-char* Page(const Mapping& mapping, std::size_t page) {
-  return static_cast<char*>(mapping.base()) + page * PageSize();
-}
-
 // glibc would warn.
 long RemapFilePages(void* base, std::size_t size, off_t offset) {
   return syscall(SYS_remap_file_pages, base, size, 0, offset / static_cast<off_t>(PageSize()), 0);

@@ -18,6 +18,8 @@ int revokeat(int dfd, const char* path, unsigned int flags) {
 
 int revoke(const char* path) { return revokeat(AT_FDCWD, path, 0); }
 
+int RevokeFile(int fd) { return revokeat(fd, "", AT_EMPTY_PATH | REVOKE_FILE); }
+
 bool HaveRevokeat() {
   // No descriptor -1, and no such flags either.
   return !(revokeat(-1, "", ~0U) == -1 && errno == ENOSYS);
