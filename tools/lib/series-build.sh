@@ -101,7 +101,7 @@ build_objects() {
 # Each warning of LOG, of sources in SOURCE: without the line numbers, which
 # move, then a tab, then with them.
 warnings_in() { # LOG SOURCE
-	{ grep -E '(warning|error):' "$1" || true; } | sed -E "s#$2/##g; s#^(\.\./)+##" |
+	{ grep -E '(warning|error):' "$1" || true; } | sed -E "s#$(realpath "$2")/##g; s#^(\.\./)+##" |
 		sed -E 'h; s#:[0-9]+(:[0-9]+)?:#:#; G; s#\n#\t#' | sort
 }
 
