@@ -117,6 +117,7 @@ REVOKE_TEST_P(UioMemoryTest, UnbindTakesTheMappingAway, baseline::kFails) {
   const Mapping mapping = Map(uio);
   ExpectShares(mapping, 0x1);
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
+  baseline::FailsFromHere();
   ExpectDead(mapping);
 }
 
@@ -126,6 +127,7 @@ REVOKE_TEST_P(UioMemoryTest, UnbindTakesTheMappingAwayThoughItsFileIsClosed, bas
   ASSERT_THAT(uio.Close(), SyscallSucceeds());
   ExpectShares(mapping, 0x2);
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
+  baseline::FailsFromHere();
   ExpectDead(mapping);
 }
 
@@ -144,6 +146,7 @@ REVOKE_TEST_P(UioMemoryTest, UnbindTakesAForkedChildsMappingAway, baseline::kFai
   ASSERT_TRUE(touched.WaitFor(1));
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
   unbound.Reach();
+  baseline::FailsFromHere();
   EXPECT_THAT(child.Wait(), Exited(0)) << "1: the child still reads the memory";
 }
 
@@ -173,6 +176,7 @@ REVOKE_TEST_P(UioMemoryTest, StaleMappingStaysDeadAfterABind, baseline::kFails) 
   const FileDescriptor uio = OpenUio();
   const Mapping mapping = Map(uio);
   ExpectShares(mapping, 0x8);
+  baseline::FailsFromHere();
   ExpectDead(stale);
   EXPECT_EQ(Word(), 0x8U);
 }
@@ -190,6 +194,7 @@ REVOKE_TEST_P(UioMemoryUncounted, StaleMappingIsNotOfTheNextOwnersMemory, baseli
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
   ASSERT_EQ(State(), UIO_MEMORY_REUSED);
   ASSERT_EQ(Word(), WordOfNextOwner());
+  baseline::FailsFromHere();
   ASSERT_THAT(Probe::Read(mapping.At()), Not(ReadsValue(WordOfNextOwner())))
       << "freed memory, now of somebody else, can be read";
   ExpectDead(mapping);
@@ -207,6 +212,7 @@ REVOKE_TEST_P(UioMemoryCounted, StaleMappingKeepsNoMemory, baseline::kFails) {
   const Mapping mapping = Map(uio);
   ExpectShares(mapping, 0xa);
   ASSERT_THAT(device().Unbind(), SyscallSucceeds());
+  baseline::FailsFromHere();
   ASSERT_EQ(State(), UIO_MEMORY_REUSED) << "the driver has given it up, and it is not free";
   EXPECT_EQ(Word(), WordOfNextOwner());
   ExpectDead(mapping);
