@@ -11,6 +11,9 @@ $(error PROFILE is normal or debug, not "$(PROFILE)")
 endif
 
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/linux-revoke
+ifneq ($(words $(CURDIR) $(CACHE)),2)
+$(error make takes no blanks in $(CURDIR) and $(CACHE): rename, or set XDG_CACHE_HOME)
+endif
 BIN     := $(CACHE)/tools/bin
 TESTS   := $(CACHE)/kselftests
 PACKAGE := $(CACHE)/kselftest-package
@@ -25,7 +28,8 @@ SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
 DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
 MODULE   = $(call build,series)/modules/test_revoke.ko
-WINDOW   = --module $(call build,$(1))/modules/window.ko
+# $(call modules,KERNEL): what the tests bring along for both kernels
+modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
@@ -49,8 +53,8 @@ GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MA
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
-SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call WINDOW,series)
-BASE     = --kernel $(call image,base) $(call WINDOW,base)
+SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series)
+BASE     = --kernel $(call image,base) $(call modules,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
 suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 	-- $(BIN)/run-suites $(3) $(4)
@@ -66,8 +70,9 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants model mm-selftests mail clean \
-	distclean deps source tools programs kernel-series kernel-base test-tools test-util lint tidy package selftest
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
+	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	lint tidy package selftest cross no-syscall
 .NOTPARALLEL:
 
 help:
@@ -86,6 +91,8 @@ help:
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
+	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
+	@echo 'make no-syscall   without CONFIG_REVOKE_SYSCALL, revokeat(2) returns ENOSYS'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
 	@echo
@@ -166,29 +173,45 @@ vng: tools package kernel-series
 		$(GUEST) --results $(RESULTS)/vng --backend vng --env REQUIRE_ALL=1 $(SERIES) \
 		-- $(BIN)/run-suites -a -t -a revoke_cc:$(VNG) $(PACKAGE)/run_kselftest.sh
 
-# A run that came to its end, green or not, leaves no stamps behind.
+# A run that came to its end, green or not, leaves no stamps behind.  The lock is
+# held until the last guest is gone, also where make itself was killed.
 test: tools
-	@[ -d $(RESULTS)/green ] || rm -rf $(RESULTS)
-	@mkdir -p $(RESULTS)/green
-	@status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
+	@exec 9>$(CACHE)/.lock-test-$(PROFILE); flock -n 9 || { echo 'another "make test" is running; wait for it'; exit 1; }; \
+	[ -d $(RESULTS)/green ] || rm -rf $(RESULTS); \
+	mkdir -p $(RESULTS)/green; \
+	status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
 	$(BIN)/tally $(if $(REQUIRE_ALL),--require-all) --allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
 	cat $(RESULTS)/tally; exit $$status
 
-lint:
+lint: deps
 	@tools/stage 'shell scripts' tools/lint shell
 	@tools/stage 'C++ format' tools/lint format
 
 tidy: tools programs
 	@tools/stage 'clang-tidy' tools/lint tidy
 
-check-fast: source lint test-tools test-util tidy
+check-fast: source lint test-tools test-util tidy model check-mutants
 	@tools/stage 'the series' tools/series verify
 
-verify: kernel-series check-mutants
+verify: check-mutants
 	@tools/stage 'the series' tools/series verify
-	@KBUILD_OUTPUT=$(call build,series) tools/stage 'sparse and W=1' tools/series check-build
+	@tools/stage 'sparse and W=1' tools/series check-build
 
-shell: tools kernel-series
+cross: source
+	@tools/stage 'cross compilers' tools/apt-install cross
+	@tools/stage 'the touched files on other architectures' tools/series cross-build
+
+# Built, but switched off: each test of the call must see ENOSYS.
+no-syscall: private override PROFILE := nosyscall
+no-syscall: tools programs source
+	@tools/stage 'building the kernel without revokeat(2)' tools/kernel-build series-$(PROFILE) >/dev/null
+	@rm -rf $(RESULTS)/no-syscall
+	@status=0; tools/stage 'the facility without its system call' $(call suites,no-syscall,--kernel $(call image,series) \
+		$(call modules,series),-a --baseline,$(TESTS)/syscall_test) || status=$$?; \
+	$(BIN)/tally --allow $(SPLATS) --status $$status $(call ktap,no-syscall,syscall_test)
+
+shell: tools programs kernel-series
+	@echo 'In the guest:  insmod $(MODULE); export PATH=$(TESTS):$$PATH TEST_REVOKE_KO=$(MODULE)'
 	@$(BIN)/guest-run --shell $(DEVICES) --kernel $(call image,series)
 
 # The same program tells the story in both kernels, then puts the answers side by side.
@@ -205,12 +228,14 @@ apply:
 	@[ -n "$(KERNEL)" ] || { echo 'say which tree: make apply KERNEL=dir'; exit 2; }
 	@tools/apply "$(KERNEL)"
 
-mail: source
+mail: $(if $(V),source)
 	@[ -n "$(V)" ] || { echo 'say which version: make mail V=1'; exit 2; }
 	@tools/series mail -v$(V)
 
 clean:
-	rm -rf $(CACHE)/build $(CACHE)/tools $(CACHE)/kselftests $(PACKAGE) $(SELFTEST) $(CACHE)/results $(CACHE)/kvm
+	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,mm-selftests}
 
+# What of src-series is not in patches/ would be lost.
 distclean:
-	rm -rf $(CACHE)
+	@[ -n "$(FORCE)" ] || tools/series status || { echo 'make distclean FORCE=1 drops that'; exit 1; }
+	rm -rf "$(CACHE)"

@@ -218,6 +218,7 @@ REVOKE_TEST_P(AccountingPrivate, MmapThatFails, baseline::kEnosys) {
     EXPECT_EQ(mmap(nullptr, kShapePages * PageSize(), kReadWrite, MAP_PRIVATE | MAP_LOCKED,
                    fd().get(), Offset()),
               MAP_FAILED);
+    EXPECT_EQ(ErrnoValue(errno), ErrnoValue(RevokedErrnosOf(dev()).mmap));
   }
   EXPECT_EQ(Status("VmLck"), locked);
   EXPECT_EQ(Status("VmSize"), size);
@@ -248,6 +249,7 @@ REVOKE_TEST_P(AccountingCommit, StaysUntilUnmapped, baseline::kEnosys) {
     ASSERT_THAT(mappings.back(), SyscallSucceeds());
   }
   const long with = Committed();
+  ASSERT_GE(with - before, Kilobytes(kMuch) * 7 / 8) << "it is not committed to begin with";
   Revoke();
   ExpectSame(with);
   mappings.clear();
@@ -256,22 +258,23 @@ REVOKE_TEST_P(AccountingCommit, StaysUntilUnmapped, baseline::kEnosys) {
 
 REVOKE_TEST_P(AccountingCommit, NothingForWhatCouldNotBeMapped, baseline::kEnosys) {
   const long before = Committed();
-  const auto try_all = [&] {
+  const auto try_all = [&](int error) {
     for (std::size_t i = 0; i < kMappings; ++i) {
       EXPECT_EQ(
           mmap(nullptr, kShapePages * PageSize(), kReadWrite, MAP_PRIVATE, fd().get(), Offset()),
           MAP_FAILED);
+      EXPECT_EQ(ErrnoValue(errno), ErrnoValue(error));
     }
   };
   {
     SCOPED_TRACE("the driver does not want to");
     const ArmedPoint point(control(), dev(), REVOKE_TEST_MMAP, REVOKE_TEST_LEAVE, REVOKE_TEST_FAIL,
                            EBUSY);
-    try_all();
+    try_all(EBUSY);
     ExpectSame(before);
   }
   Revoke();
-  try_all();
+  try_all(RevokedErrnosOf(dev()).mmap);
   ExpectSame(before);
 }
 

@@ -55,12 +55,6 @@ using testing::UnorderedElementsAre;
 // -EIOCBQUEUED, which user space has no name for: a command that returns it is queued.
 constexpr int kQueueIt = -529;
 
-// Fails with `error`, or, if that is 0, succeeds with 0.
-testing::Matcher<long> Gives(int error) {
-  if (error == 0) return SyscallSucceedsWithValue(0L);
-  return SyscallFailsWithErrno(error);
-}
-
 // A command whose method returns `value`.
 void PrepareCommand(io_uring_sqe* request, int fd, int value) {
   io_uring_prep_rw(IORING_OP_URING_CMD, request, fd, nullptr, 0, 0);
@@ -99,9 +93,6 @@ testing::AssertionResult WaitUntil(const std::function<bool()>& condition) {
 
 class AsyncTest : public TestDeviceTest {
  protected:
-  static int Revoke(Dev dev = Dev::kDefault) { return revoke(NodeOf(dev).c_str()); }
-  static int RevokeFile(int fd) { return revokeat(fd, "", AT_EMPTY_PATH | REVOKE_FILE); }
-
   // Requests that device 4 has yet to complete.
   std::uint64_t Queued() const { return control().Counters(Dev::kAsync).queued; }
   std::uint64_t Released(Dev dev = Dev::kAsync) const {
@@ -135,24 +126,7 @@ class AsyncPolicy : public AsyncTest, public testing::WithParamInterface<Dev> {
 INSTANTIATE_TEST_SUITE_P(, AsyncPolicy,
                          testing::Values(Dev::kDefault, Dev::kOwner, Dev::kEof, Dev::kPrepare,
                                          Dev::kAsync),
-                         [](const testing::TestParamInfo<Dev>& info) {
-                           switch (info.param) {
-                             case Dev::kDefault:
-                               return "Default";
-                             case Dev::kOwner:
-                               return "PlainMethods";
-                             case Dev::kEof:
-                               return "ReadEof";
-                             case Dev::kPrepare:
-                               return "OwnErrnos";
-                             case Dev::kAsync:
-                               return "QueuesRequests";
-                             case Dev::kDontCopy:
-                             case Dev::kNever:
-                               break;
-                           }
-                           return "Never";
-                         });
+                         DevName);
 
 // A file that can be polled is not read before it is ready, by a worker neither.
 REVOKE_TEST_P(AsyncPolicy, UringReadUnderWay, baseline::kEnosys) {
@@ -1283,21 +1257,16 @@ constexpr std::chrono::milliseconds kLimit{2'000};
 
 class AsyncRace : public AsyncTest {
  protected:
-  // As RaceTest::Run(); in each round, the second side is a revoke.
+  // In each round, the second side is a revoke.
   void Run(const std::function<void()>& side, const std::function<void()>& before,
            const std::function<void()>& after) {
-    const RaceReport report = Race({.rounds = kRounds, .limit = kLimit},
-                                   {side, [] { TEST_PCHECK(Revoke(Dev::kAsync) == 0); }},
-                                   {.before = before, .after = [&] {
-                                      // The revoke has waited for all of them, whatever else has
-                                      // ended them.
-                                      EXPECT_EQ(control().Counters(Dev::kAsync).files, 0U);
-                                      EXPECT_EQ(Queued(), 0U);
-                                      after();
-                                      return !HasFailure();
-                                    }});
-    std::cout << report << std::endl;
-    EXPECT_GT(report.overlapped, 0) << report;
+    ExpectRace({.rounds = kRounds, .limit = kLimit},
+               {side, [] { TEST_PCHECK(Revoke(Dev::kAsync) == 0); }}, before, [&] {
+                 // The revoke has waited for all of them, whatever else has ended them.
+                 EXPECT_EQ(control().Counters(Dev::kAsync).files, 0U);
+                 EXPECT_EQ(Queued(), 0U);
+                 after();
+               });
   }
 
   // A command and two reads of `fd`, one of them by a worker, are queued.

@@ -163,7 +163,10 @@ class HeirOfTheMapping {
           TEST_CHECK(!Probe::Read(bar.At(edu::kIdentification)).fault);
           ready_.Reach();
           TEST_CHECK(go_.WaitFor(1));
-          return Probe::Read(bar.At(edu::kLiveness)).fault ? kFaulted : kRead;
+          const std::optional<Fault> fault = Probe::Read(bar.At(edu::kLiveness)).fault;
+          if (!fault) return kRead;
+          TEST_CHECK(IsSigbusAt(fault, bar.At(edu::kLiveness)));
+          return kFaulted;
         }) {
     if (!ready_.WaitFor(1)) GiveUp("the forked child did not start");
   }

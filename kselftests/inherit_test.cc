@@ -23,6 +23,7 @@
 #include "mapping.h"
 #include "process.h"
 #include "revokeat.h"
+#include "shape_test.h"
 #include "sigbus_probe.h"
 #include "test_check.h"
 #include "test_device.h"
@@ -43,10 +44,10 @@ bool NothingInherited(const Mapping& mapping) {
   return true;
 }
 
-std::vector<Shape> ShapesNotInherited() {
+std::vector<Shape> ShapesNotInherited(bool only_private) {
   std::vector<Shape> shapes;
   for (Shape shape : AllShapes()) {
-    if (shape.dev != Dev::kDefault) continue;
+    if (shape.dev != Dev::kDefault || (only_private && !shape.can_be_private)) continue;
     shape.dev = Dev::kDontCopy;
     shapes.push_back(shape);
   }
@@ -80,8 +81,10 @@ class InheritTest : public TestDeviceTest, public testing::WithParamInterface<Sh
   std::uint32_t generation_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(, InheritTest, testing::ValuesIn(ShapesNotInherited()),
-                         [](const testing::TestParamInfo<Shape>& info) { return info.param.name; });
+class InheritPrivate : public InheritTest {};
+
+INSTANTIATE_TEST_SUITE_P(, InheritTest, testing::ValuesIn(ShapesNotInherited(false)), ShapeName);
+INSTANTIATE_TEST_SUITE_P(, InheritPrivate, testing::ValuesIn(ShapesNotInherited(true)), ShapeName);
 
 // ---- by whom ----
 
@@ -223,8 +226,7 @@ REVOKE_TEST_P(InheritTest, MappedBesideEachOther, baseline::kEnosys) {
   EXPECT_THAT(InChild([&] { TEST_CHECK(NothingInherited(mapping)); }), Exited(0));
 }
 
-REVOKE_TEST_P(InheritTest, PrivateCopies, baseline::kEnosys) {
-  if (!GetParam().can_be_private) return;
+REVOKE_TEST_P(InheritPrivate, Copies, baseline::kEnosys) {
   const Mapping mapping = Map(MAP_PRIVATE);
   ASSERT_THAT(mapping, SyscallSucceeds());
   ASSERT_THAT(Probe::Write(PageWord(mapping, 1), 0xc0b1U), Survives());

@@ -52,7 +52,7 @@ namespace revoke_test {
 namespace {
 
 // What a poller for POLLIN is told of a revoked file. EPOLL* have the values of POLL*.
-constexpr long kGone = POLLIN | POLLERR | POLLHUP;
+constexpr long kReadableHangup = POLLIN | POLLERR | POLLHUP;
 // The same for all there is to be told, as the kernel's own pollers see it.
 constexpr std::uint32_t kAllGone =
     EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM;
@@ -125,7 +125,7 @@ void PrintTo(const Waiter& waiter, std::ostream* os) { *os << waiter.name; }
 
 testing::Matcher<long> GoneFor(const Waiter& waiter) {
   if (waiter.reads) return SyscallFailsWithErrno(ENODEV);
-  return SyscallSucceedsWithValue(kGone);
+  return SyscallSucceedsWithValue(kReadableHangup);
 }
 
 testing::Matcher<long> ReadyFor(const Waiter& waiter) {
@@ -166,7 +166,7 @@ long WaitByAio(int fd) {
   if (aio.Poll(fd, POLLIN) != 1) return -1;
   // It passes on what the driver says, asked for or not.
   const int events = aio.Wait();
-  return events < 0 ? -1 : events & kGone;
+  return events < 0 ? -1 : events & kReadableHangup;
 }
 
 long WaitByUring(int fd) {
@@ -290,10 +290,6 @@ class Crowd {
 
 class PollTest : public TestDeviceTest {
  protected:
-  static int Revoke(Dev dev = Dev::kDefault) { return revoke(NodeOf(dev).c_str()); }
-  static int RevokeFile(const FileDescriptor& fd) {
-    return revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE);
-  }
   void PutData(std::uint32_t bytes = 1, Dev dev = Dev::kDefault) const {
     ASSERT_THAT(control().PutData(dev, bytes), SyscallSucceeds());
   }
@@ -409,7 +405,7 @@ REVOKE_TEST_F(PollTest, AllPollersOfOneFileReturnAndThoseOfAnotherSleepOn, basel
   ASSERT_THAT(control().Poll(fd.get()), SyscallSucceeds());
   ASSERT_THAT(other_control.Poll(other.get()), SyscallSucceeds());
 
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_EQ(control().PollSeen().wakeups, 1U);
   EXPECT_EQ(other_control.PollSeen().wakeups, 0U);
   other_crowd.ExpectUndisturbed();
@@ -431,7 +427,7 @@ REVOKE_TEST_F(PollTest, HoweverItIsRevoked, baseline::kEnosys) {
   };
   const std::vector<Way> ways = {
       {"by path", [](const FileDescriptor&) { return Revoke(); }},
-      {"by descriptor", [](const FileDescriptor& fd) { return RevokeFile(fd); }},
+      {"by descriptor", [](const FileDescriptor& fd) { return RevokeFile(fd.get()); }},
       {"revoke_file()", [&](const FileDescriptor& fd) { return control().RevokeFile(fd.get()); }},
       {"revoke_files()",
        [&](const FileDescriptor&) { return control().RevokeFiles(Dev::kDefault); }},
@@ -459,14 +455,14 @@ REVOKE_TEST_F(PollTest, OneCallForSeveralFiles, baseline::kEnosys) {
                                 {.fd = fd.get(), .events = POLLIN, .revents = 0}};
   CallInThread poller([&] { return poll(polled.data(), polled.size(), -1); });
   ASSERT_TRUE(WaitUntilBlocked(poller.tid(), {.syscall = SYS_poll}));
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
   EXPECT_EQ(polled[0].revents, 0);
-  EXPECT_EQ(polled[1].revents, kGone);
+  EXPECT_EQ(polled[1].revents, kReadableHangup);
   PutData();
   EXPECT_THAT(poll(polled.data(), polled.size(), -1), SyscallSucceedsWithValue(2));
   EXPECT_EQ(polled[0].revents, POLLIN);
-  EXPECT_EQ(polled[1].revents, kGone);
+  EXPECT_EQ(polled[1].revents, kReadableHangup);
 }
 
 // ---- epoll ----
@@ -475,7 +471,7 @@ REVOKE_TEST_F(PollTest, EdgeTriggeredHasExactlyOneEdge, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
   const FileDescriptor epoll = Watch(fd.get(), EPOLLIN | EPOLLET);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(EventNow(epoll), kGone);
+  EXPECT_EQ(EventNow(epoll), kReadableHangup);
   EXPECT_EQ(EventNow(epoll), 0);
   // The device lives, and is of no concern to it any more.
   PutData();
@@ -492,12 +488,12 @@ REVOKE_TEST_F(PollTest, OneShotIsToldOnceAndAgainWhenArmedAgain, baseline::kEnos
   const FileDescriptor spent = Watch(fd.get(), EPOLLOUT | EPOLLONESHOT);
   ASSERT_EQ(EventNow(spent), EPOLLOUT);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(EventNow(armed), kGone);
+  EXPECT_EQ(EventNow(armed), kReadableHangup);
   EXPECT_EQ(EventNow(armed), 0);
   EXPECT_EQ(EventNow(spent), 0);
   for (const FileDescriptor* epoll : {&armed, &spent}) {
     EXPECT_THAT(Change(*epoll, fd.get(), EPOLLIN | EPOLLONESHOT), SyscallSucceeds());
-    EXPECT_EQ(EventNow(*epoll), kGone);
+    EXPECT_EQ(EventNow(*epoll), kReadableHangup);
     EXPECT_EQ(EventNow(*epoll), 0);
   }
 }
@@ -509,7 +505,7 @@ REVOKE_TEST_F(PollTest, EpollCtlOfARevokedFile, baseline::kEnosys) {
   // Nobody has to ask for these two.
   EXPECT_EQ(EventNow(epoll), EPOLLERR | EPOLLHUP);
   EXPECT_THAT(Change(epoll, fd.get(), EPOLLIN), SyscallSucceeds());
-  for (int again = 0; again < 3; ++again) EXPECT_EQ(EventNow(epoll), kGone);
+  for (int again = 0; again < 3; ++again) EXPECT_EQ(EventNow(epoll), kReadableHangup);
   epoll_event event{};
   event.events = EPOLLIN;
   EXPECT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event),
@@ -523,8 +519,8 @@ REVOKE_TEST_F(PollTest, EpollCtlOfARevokedFile, baseline::kEnosys) {
     SCOPED_TRACE(flags);
     event.events = EPOLLIN | flags;
     ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event), SyscallSucceeds());
-    EXPECT_EQ(EventNow(epoll), kGone);
-    EXPECT_EQ(EventNow(epoll), (flags & (EPOLLET | EPOLLONESHOT)) != 0 ? 0 : kGone);
+    EXPECT_EQ(EventNow(epoll), kReadableHangup);
+    EXPECT_EQ(EventNow(epoll), (flags & (EPOLLET | EPOLLONESHOT)) != 0 ? 0 : kReadableHangup);
     ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd.get(), nullptr), SyscallSucceeds());
   }
   // The last descriptor takes the file out of the set.
@@ -541,10 +537,10 @@ REVOKE_TEST_F(PollTest, NestedEpollIsLevelTriggeredOnEachLevel, baseline::kEnosy
   const FileDescriptor edge = Watch(inner.get(), EPOLLIN | EPOLLET);
   const FileDescriptor other_inner = Watch(other.get());
   const FileDescriptor other_outer = Watch(other_inner.get());
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   for (int again = 0; again < 3; ++again) {
     EXPECT_EQ(EventNow(outer), EPOLLIN);
-    EXPECT_EQ(EventNow(inner), kGone);
+    EXPECT_EQ(EventNow(inner), kReadableHangup);
   }
   EXPECT_EQ(EventNow(edge), EPOLLIN);
   EXPECT_EQ(EventNow(edge), 0);
@@ -574,7 +570,7 @@ REVOKE_TEST_F(PollTest, MultishotIsToldOnce, baseline::kEnosys) {
   EXPECT_TRUE(completion.flags & IORING_CQE_F_MORE);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
   ASSERT_THAT(ring.Wait(completion), SyscallSucceeds());
-  EXPECT_EQ(completion.res, kGone);
+  EXPECT_EQ(completion.res, kReadableHangup);
   EXPECT_TRUE(completion.flags & IORING_CQE_F_MORE);
   PutData();
   EXPECT_FALSE(HasCompletion(ring));
@@ -760,7 +756,9 @@ REVOKE_TEST_P(PollOrder, IsThatOfTheBase, baseline::kEnosys) {
 
 // ---- what wake-ups cost ----
 
-// The time that a driver's wake-up takes, with this many epoll instances on one file.
+// The time that a driver's wake-up takes, with this many epoll instances on one file. For whoever
+// reads the results: times are not judged, the number of relays is by
+// ManyPollersOfAFileCostOneRelay.
 class PollCost : public PollTest, public testing::WithParamInterface<std::size_t> {
  protected:
   static constexpr std::size_t kWakeUps = 100;
@@ -788,12 +786,11 @@ INSTANTIATE_TEST_SUITE_P(, PollCost, testing::Values(1, 16, 256),
                          });
 
 // One relay more to call, however many there are.
-REVOKE_TEST_P(PollCost, OfAWakeUpIsThatOfTheBase, baseline::kEnosys) {
+REVOKE_TEST_P(PollCost, OfAWakeUp, baseline::kEnosys) {
   const std::chrono::nanoseconds on_base = Of(Dev::kNever);
   const std::chrono::nanoseconds ours = Of(Dev::kDefault);
   std::cout << "a wake-up: " << ours.count() << " ns, of a file that cannot be revoked "
             << on_base.count() << " ns" << std::endl;
-  EXPECT_LT(ours, 2 * on_base);
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
 }
 
@@ -851,7 +848,7 @@ REVOKE_TEST_F(PollExclusive, RevokeWakesAll, baseline::kEnosys) {
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
   EXPECT_TRUE(HasCompletion(first));
   EXPECT_TRUE(HasCompletion(second));
-  EXPECT_EQ(EventNow(epoll), kGone);
+  EXPECT_EQ(EventNow(epoll), kReadableHangup);
 }
 
 // A wake-up for one must not be spent on somebody who waits for a file that has gone.
@@ -866,8 +863,8 @@ REVOKE_TEST_F(PollExclusive, StaleFilesSwallowNoWakeUps, baseline::kEnosys) {
   Uring ring;
   ASSERT_THAT(ring, SyscallSucceeds());
   ring.Submit([&](io_uring_sqe* r) { PreparePoll(r, other.get(), POLLIN | EPOLLEXCLUSIVE); });
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(stale.Wait(), SyscallSucceedsWithValue(kGone));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(stale.Wait(), SyscallSucceedsWithValue(kReadableHangup));
   EXPECT_FALSE(HasCompletion(ring));
   PutData();
   EXPECT_TRUE(HasCompletion(ring));
@@ -950,9 +947,9 @@ REVOKE_TEST_F(PollTest, QueueIsFreedWhileItIsPolled, baseline::kEnosys) {
   const FileDescriptor next_level = Watch(next.get());
   EXPECT_EQ(EventNow(nested), EPOLLIN);
   for (const FileDescriptor& epoll : {std::cref(level), std::cref(edge), std::cref(exclusive)}) {
-    EXPECT_EQ(EventNow(epoll), kGone);
+    EXPECT_EQ(EventNow(epoll), kReadableHangup);
   }
-  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(kGone));
+  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(kReadableHangup));
   EXPECT_EQ(control().PollSeen().wakeups, 1U);
   PutData();
   EXPECT_EQ(EventNow(next_level), EPOLLIN);
@@ -1010,16 +1007,9 @@ REVOKE_TEST_F(PollTest, NothingOnTheQueueOutlivesItsFile, baseline::kEnosys) {
 
 class PollRace : public PollTest {
  protected:
-  // How often they met is for whoever reads the results.
-  void Run(const std::vector<std::function<void()>>& sides, const std::function<void()>& before,
-           const std::function<void()>& after) {
-    const RaceReport report = Race({.rounds = 200, .limit = std::chrono::milliseconds(4'000)},
-                                   sides, {.before = before, .after = [&] {
-                                             after();
-                                             return !HasFailure();
-                                           }});
-    std::cout << report << std::endl;
-    EXPECT_GT(report.overlapped, 0) << report;
+  static void Run(const std::vector<std::function<void()>>& sides,
+                  const std::function<void()>& before, const std::function<void()>& after) {
+    ExpectRace({.rounds = 200, .limit = std::chrono::milliseconds(4'000)}, sides, before, after);
   }
 };
 
@@ -1032,7 +1022,7 @@ REVOKE_TEST_F(PollRace, EpollLeaves, baseline::kEnosys) {
          TEST_PCHECK(epoll_ctl(leaves.get(), EPOLL_CTL_DEL, fd.get(), nullptr) == 0);
          TEST_PCHECK(closes.Close() == 0);
        },
-       [&] { TEST_PCHECK(RevokeFile(fd) == 0); }},
+       [&] { TEST_PCHECK(RevokeFile(fd.get()) == 0); }},
       [&] {
         fd = OpenDevice();
         leaves = Watch(fd.get());
@@ -1052,14 +1042,14 @@ REVOKE_TEST_F(PollRace, DataArrives, baseline::kEnosys) {
   const FileDescriptor other_epoll = Watch(other.get(), EPOLLIN | EPOLLET);
   Run(
       {[&] { TEST_PCHECK(control().PutData(Dev::kDefault, 1) == 0); },
-       [&] { TEST_PCHECK(RevokeFile(fd) == 0); }},
+       [&] { TEST_PCHECK(RevokeFile(fd.get()) == 0); }},
       [&] {
         fd = OpenDevice();
         epoll = Watch(fd.get());
       },
       [&] {
         char byte = 0;
-        EXPECT_EQ(EventNow(epoll), kGone);
+        EXPECT_EQ(EventNow(epoll), kReadableHangup);
         EXPECT_EQ(EventNow(other_epoll), EPOLLIN);
         EXPECT_THAT(read(other.get(), &byte, 1), SyscallSucceedsWithValue(1));
       });

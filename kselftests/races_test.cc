@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // A revoke against everything else that is done to files and mappings, at the same time, again and
-// again. How often the two truly met is measured, and a race in which they never did is a failure.
+// again. How often the two truly met is measured, and a race in which they seldom did is a failure.
 //
 // What must hold after each round: once the revoke has returned, no access of any thread by what
 // was open or mapped before gives data; ->release has run as often as ->open; and the driver has
@@ -16,7 +16,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <functional>
-#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +28,7 @@
 #include "process.h"
 #include "race.h"
 #include "revokeat.h"
+#include "shape_test.h"
 #include "sigbus_probe.h"
 #include "test_check.h"
 #include "test_device.h"
@@ -40,33 +40,22 @@ namespace {
 constexpr int kRounds = 200;
 constexpr std::chrono::milliseconds kLimit{1'500};
 
-bool IsRevoked(int fd) { return Generation(fd) == -1 && errno == ENODEV; }
-
 class RaceTest : public TestDeviceTest {
  protected:
-  // Lets the sides run against each other. `before` prepares a round, `after` checks it with
-  // GoogleTest's assertions.
-  void Run(const std::vector<std::function<void()>>& sides, const std::function<void()>& before,
-           const std::function<void()>& after) {
-    const RaceReport report =
-        Race({.rounds = kRounds, .limit = kLimit}, sides, {.before = before, .after = [&] {
-                                                             after();
-                                                             return !HasFailure();
-                                                           }});
-    // For whoever reads the results; a test that stays far below has lost its purpose.
-    std::cout << report << std::endl;
-    EXPECT_GT(report.overlapped, 0) << report;
+  static void Run(const std::vector<std::function<void()>>& sides,
+                  const std::function<void()>& before, const std::function<void()>& after) {
+    ExpectRace({.rounds = kRounds, .limit = kLimit}, sides, before, after);
   }
 
   // All that were opened are released, once nobody has them any more.
   void ExpectAllReleased() {
-    const revoke_test_counters counters = control().Counters(Dev::kDefault);
+    const revoke_test_counters counters = control().Counters(dev());
     EXPECT_EQ(counters.files, 0U);
     EXPECT_EQ(counters.entered[REVOKE_TEST_RELEASE], opened_);
   }
 
   FileDescriptor OpenCounted() {
-    FileDescriptor fd = OpenDevice();
+    FileDescriptor fd = OpenDevice(dev());
     if (fd.valid()) ++opened_;
     return fd;
   }
@@ -75,9 +64,13 @@ class RaceTest : public TestDeviceTest {
     if (fd.valid()) ++opened_;
   }
 
-  static std::function<void()> RevokeByPath() {
-    return [] { TEST_PCHECK(revoke("/dev/" REVOKE_TEST_NAME "0") == 0); };
+  bool IsRevoked(const FileDescriptor& fd) const { return revoke_test::IsRevoked(fd.get(), dev()); }
+
+  std::function<void()> RevokeByPath() const {
+    return [dev = dev()] { TEST_PCHECK(Revoke(dev) == 0); };
   }
+
+  virtual Dev dev() const { return Dev::kDefault; }
 
  private:
   std::uint64_t opened_ = 0;
@@ -108,7 +101,7 @@ REVOKE_TEST_F(RaceTest, Read, baseline::kEnosys) {
           EXPECT_EQ(ErrnoValue(error), ErrnoValue(ENODEV));
         }
         EXPECT_TRUE(data || result == -1) << "read something from an empty device";
-        EXPECT_TRUE(IsRevoked(fd.get()));
+        EXPECT_TRUE(IsRevoked(fd));
         // What nobody read must not be left for the next round.
         if (data && result == -1) {
           const FileDescriptor drain = OpenCounted();
@@ -128,10 +121,10 @@ REVOKE_TEST_F(RaceTest, Open, baseline::kEnosys) {
       {[&] { fd = OpenDevice(); }, RevokeByPath()}, [&] { before_fd = OpenCounted(); },
       [&] {
         CountIfOpen(fd);
-        EXPECT_TRUE(IsRevoked(before_fd.get()));
+        EXPECT_TRUE(IsRevoked(before_fd));
         // Before or after, but not in between: it works, or it is revoked.
         if (fd.valid()) {
-          EXPECT_TRUE(Generation(fd.get()) > 0 || IsRevoked(fd.get()));
+          EXPECT_TRUE(Generation(fd.get()) > 0 || IsRevoked(fd));
         } else {
           EXPECT_THAT(fd, SyscallFailsWithErrno(ENODEV));
         }
@@ -151,7 +144,7 @@ REVOKE_TEST_F(RaceTest, Close, baseline::kEnosys) {
         fd = OpenCounted();
         keeper = OpenCounted();
       },
-      [&] { EXPECT_TRUE(IsRevoked(keeper.get())); });
+      [&] { EXPECT_TRUE(IsRevoked(keeper)); });
   keeper = FileDescriptor();
   ASSERT_THAT(control().RevokeFiles(Dev::kDefault), SyscallSucceeds());
   ExpectAllReleased();
@@ -164,8 +157,8 @@ REVOKE_TEST_F(RaceTest, Dup, baseline::kEnosys) {
       {[&] { dup = Duplicate(fd.get()); }, RevokeByPath()}, [&] { fd = OpenCounted(); },
       [&] {
         EXPECT_THAT(dup, SyscallSucceeds());
-        EXPECT_TRUE(IsRevoked(fd.get()));
-        EXPECT_TRUE(IsRevoked(dup.get()));
+        EXPECT_TRUE(IsRevoked(fd));
+        EXPECT_TRUE(IsRevoked(dup));
       });
   fd = FileDescriptor();
   dup = FileDescriptor();
@@ -190,11 +183,10 @@ REVOKE_TEST_F(RaceTest, Poll, baseline::kEnosys) {
 REVOKE_TEST_F(RaceTest, RevokeOfTheSame, baseline::kEnosys) {
   FileDescriptor fd;
   Run(
-      {[&] { TEST_PCHECK(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE) == 0); },
-       RevokeByPath()},
+      {[&] { TEST_PCHECK(RevokeFile(fd.get()) == 0); }, RevokeByPath()},
       [&] { fd = OpenCounted(); },
       [&] {
-        EXPECT_TRUE(IsRevoked(fd.get()));
+        EXPECT_TRUE(IsRevoked(fd));
         // Whoever came second has waited for the first.
         EXPECT_EQ(control().Counters(Dev::kDefault).files, 0U);
       });
@@ -210,10 +202,10 @@ REVOKE_TEST_F(RaceTest, RevokeOfTheObjectAndOpen, baseline::kEnosys) {
       [&] { before_fd = OpenCounted(); },
       [&] {
         CountIfOpen(fd);
-        EXPECT_TRUE(IsRevoked(before_fd.get()));
+        EXPECT_TRUE(IsRevoked(before_fd));
         // The object is dead, so is whatever was opened of it.
         if (fd.valid()) {
-          EXPECT_TRUE(IsRevoked(fd.get()));
+          EXPECT_TRUE(IsRevoked(fd));
         } else {
           EXPECT_THAT(fd, SyscallFailsWithErrno(ENODEV));
         }
@@ -227,6 +219,7 @@ REVOKE_TEST_F(RaceTest, RevokeOfTheObjectAndOpen, baseline::kEnosys) {
 
 class RaceMapping : public RaceTest, public testing::WithParamInterface<Shape> {
  protected:
+  Dev dev() const override { return GetParam().dev; }
   revoke_test_shape shape() const { return GetParam().shape; }
 };
 
@@ -234,9 +227,11 @@ INSTANTIATE_TEST_SUITE_P(
     , RaceMapping,
     testing::Values(Shape{"RemapPfn", Dev::kDefault, REVOKE_TEST_SHAPE_REMAP_PFN, true},
                     Shape{"FaultPage", Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PAGE, true},
+                    Shape{"FaultPfn", Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PFN, false},
                     Shape{"FaultVmaLock", Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_VMA_LOCK, false},
-                    Shape{"Close", Dev::kDefault, REVOKE_TEST_SHAPE_CLOSE, false}),
-    [](const testing::TestParamInfo<Shape>& info) { return info.param.name; });
+                    Shape{"Close", Dev::kDefault, REVOKE_TEST_SHAPE_CLOSE, false},
+                    Shape{"PrepareRemapPfn", Dev::kPrepare, REVOKE_TEST_SHAPE_REMAP_PFN, true}),
+    ShapeName);
 
 REVOKE_TEST_P(RaceMapping, Mmap, baseline::kEnosys) {
   FileDescriptor fd;
@@ -248,7 +243,7 @@ REVOKE_TEST_P(RaceMapping, Mmap, baseline::kEnosys) {
           EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), DiesOfSigbusAt(PageWord(mapping, 0)));
           EXPECT_THAT(Probe::Read(PageWord(mapping, 15)), DiesOfSigbusAt(PageWord(mapping, 15)));
         } else {
-          EXPECT_THAT(mapping, SyscallFailsWithErrno(ENODEV));
+          EXPECT_THAT(mapping, SyscallFailsWithErrno(RevokedErrnosOf(dev()).mmap));
         }
         mapping = Mapping();
       });
@@ -292,7 +287,7 @@ REVOKE_TEST_P(RaceMapping, TouchOfAnObjectThatGoes, baseline::kEnosys) {
            Probe::Write(PageWord(mapping, page), 0x5747U);
          }
        },
-       [&] { TEST_PCHECK(control().RevokeIt(Dev::kDefault) == 0); }},
+       [&] { TEST_PCHECK(control().RevokeIt(dev()) == 0); }},
       [&] {
         mapping = Mapping();
         fd = OpenCounted();
@@ -301,9 +296,9 @@ REVOKE_TEST_P(RaceMapping, TouchOfAnObjectThatGoes, baseline::kEnosys) {
       [&] {
         // Nobody wrote to the memory after the revoke was complete.
         for (std::uint32_t page = 0; page < kShapePages; ++page) {
-          EXPECT_EQ(control().Peek(Dev::kDefault, page), REVOKE_TEST_POISON);
+          EXPECT_EQ(control().Peek(dev(), page), REVOKE_TEST_POISON);
         }
-        EXPECT_THAT(control().Recreate(Dev::kDefault), SyscallSucceeds());
+        EXPECT_THAT(control().Recreate(dev()), SyscallSucceeds());
       });
   mapping = Mapping();
   fd = FileDescriptor();
@@ -320,10 +315,10 @@ REVOKE_TEST_P(RaceMapping, Munmap, baseline::kEnosys) {
         mapping = MapShape(fd, shape());
         Probe::Read(PageWord(mapping, 0));
       },
-      [&] { EXPECT_TRUE(IsRevoked(fd.get())); });
+      [&] { EXPECT_TRUE(IsRevoked(fd)); });
   fd = FileDescriptor();
   ExpectAllReleased();
-  EXPECT_EQ(control().Counters(Dev::kDefault).vmas, 0U);
+  EXPECT_EQ(control().Counters(dev()).vmas, 0U);
 }
 
 REVOKE_TEST_P(RaceMapping, Mremap, baseline::kEnosys) {
@@ -376,7 +371,7 @@ REVOKE_TEST_P(RaceMapping, Fork, baseline::kEnosys) {
          // Until the revoke has returned.
          char byte = 0;
          if (read(go.read.get(), &byte, 1) != 1) _exit(2);
-         _exit(Probe::Read(PageWord(mapping, 0)).fault && IsRevoked(fd.get()) ? 0 : 1);
+         _exit(DiesOfSigbus(PageWord(mapping, 0)) && IsRevoked(fd) ? 0 : 1);
        },
        RevokeByPath()},
       [&] {
@@ -396,7 +391,7 @@ REVOKE_TEST_P(RaceMapping, Fork, baseline::kEnosys) {
       });
   fd = FileDescriptor();
   ExpectAllReleased();
-  EXPECT_EQ(control().Counters(Dev::kDefault).vmas, 0U);
+  EXPECT_EQ(control().Counters(dev()).vmas, 0U);
 }
 
 }  // namespace

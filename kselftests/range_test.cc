@@ -46,11 +46,6 @@ off_t OffsetOf(revoke_test_shape shape, std::size_t page = 0) {
 }
 
 // For children and threads, where there are no GoogleTest assertions.
-bool DiesOfSigbus(const volatile std::uint64_t* word) {
-  const std::optional<Fault> fault = Probe::Read(word).fault;
-  return fault && fault->signo == SIGBUS && fault->addr == word;
-}
-
 class RangeTest : public TestDeviceTest {
  protected:
   void Open(Dev dev, revoke_test_shape shape) {
@@ -353,49 +348,44 @@ REVOKE_TEST_P(RangeFault, Race, baseline::kEnosys) {
   const Mapping mapping = Map();
   ASSERT_THAT(mapping, SyscallSucceeds());
   std::atomic<int> taken{-1};
-  const RaceReport report = Race({.rounds = 300},
-                                 {[&] {
-                                    // In whatever state, it is not left there by this.
-                                    Probe::Read(PageWord(mapping, kFirst));
-                                  },
-                                  [&] { taken = Take(); }},
-                                 {.before = [&] { TEST_PCHECK(control().GiveBack(dev()) == 0); },
-                                  .after =
-                                      [&] {
-                                        EXPECT_EQ(taken, 0);
-                                        EXPECT_THAT(Probe::Read(PageWord(mapping, kFirst)),
-                                                    DiesOfSigbusAt(PageWord(mapping, kFirst)));
-                                        return !testing::Test::HasFailure();
-                                      }});
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 300},
+      {[&] {
+         // In whatever state, it is not left there by this.
+         Probe::Read(PageWord(mapping, kFirst));
+       },
+       [&] { taken = Take(); }},
+      [&] { TEST_PCHECK(control().GiveBack(dev()) == 0); },
+      [&] {
+        EXPECT_EQ(taken, 0);
+        EXPECT_THAT(Probe::Read(PageWord(mapping, kFirst)),
+                    DiesOfSigbusAt(PageWord(mapping, kFirst)));
+      });
 }
 
 REVOKE_TEST_P(RangeShape, MmapRace, baseline::kEnosys) {
   std::optional<Mapping> mapping;
   std::atomic<int> taken{-1};
-  const RaceReport report = Race({.rounds = 200},
-                                 {[&] {
-                                    mapping.emplace(fd().get(), kShapePages * PageSize(), PROT_READ,
-                                                    MAP_SHARED | MAP_POPULATE, OffsetOf(shape()));
-                                  },
-                                  [&] { taken = Take(); }},
-                                 {.before =
-                                      [&] {
-                                        mapping.reset();
-                                        TEST_PCHECK(control().GiveBack(dev()) == 0);
-                                      },
-                                  .after =
-                                      [&] {
-                                        EXPECT_EQ(taken, 0);
-                                        if (!mapping->valid()) {
-                                          EXPECT_EQ(mapping->error(), ENXIO);
-                                        } else {
-                                          EXPECT_THAT(Probe::Read(PageWord(*mapping, kFirst)),
-                                                      DiesOfSigbusAt(PageWord(*mapping, kFirst)));
-                                        }
-                                        return !testing::Test::HasFailure();
-                                      }});
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 200},
+      {[&] {
+         mapping.emplace(fd().get(), kShapePages * PageSize(), PROT_READ, MAP_SHARED | MAP_POPULATE,
+                         OffsetOf(shape()));
+       },
+       [&] { taken = Take(); }},
+      [&] {
+        mapping.reset();
+        TEST_PCHECK(control().GiveBack(dev()) == 0);
+      },
+      [&] {
+        EXPECT_EQ(taken, 0);
+        if (!mapping->valid()) {
+          EXPECT_EQ(mapping->error(), ENXIO);
+        } else {
+          EXPECT_THAT(Probe::Read(PageWord(*mapping, kFirst)),
+                      DiesOfSigbusAt(PageWord(*mapping, kFirst)));
+        }
+      });
 }
 
 // ---- entries from outside of the file ----

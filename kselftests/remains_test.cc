@@ -53,14 +53,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-bool IsRevoked(int fd) { return Generation(fd) == -1 && errno == ENODEV; }
-
 class RemainsTest : public TestDeviceTest {
  protected:
-  static int Revoke() { return revoke(NodeOf(Dev::kDefault).c_str()); }
-  static int RevokeFile(const FileDescriptor& fd) {
-    return revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE);
-  }
 };
 
 // ---- SIGIO ----
@@ -124,12 +118,12 @@ REVOKE_TEST_F(RemainsSigio, OwnerLearnsOfTheHangupOnce, baseline::kEnosys) {
   ASSERT_THAT(Take(), testing::UnorderedElementsAre(Signal{First(), POLL_IN, fd.get()},
                                                     Signal{Second(), POLL_IN, other.get()}));
 
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(Take(), ElementsAre(Signal{First(), POLL_HUP, fd.get()}));
   // Nothing of what the device does from now on concerns the owner of the one that is gone.
   ASSERT_THAT(control().PutData(Dev::kDefault, 1), SyscallSucceeds());
   EXPECT_THAT(Take(), ElementsAre(Signal{Second(), POLL_IN, other.get()}));
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(fd.Close(), SyscallSucceeds());
   EXPECT_THAT(Take(), IsEmpty());
 
@@ -193,6 +187,15 @@ REVOKE_TEST_F(RemainsSigio, IsNotSentToWhoDoesNotWantItAnyMore, baseline::kEnosy
   // An owner alone has not asked for anything.
   ASSERT_THAT(fcntl(never.get(), F_SETOWN, getpid()), SyscallSucceeds());
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+// open(2) does not tell the driver, so nothing has ever come.
+REVOKE_TEST_F(RemainsSigio, IsNotSentToWhoHasOnlyOpenedWithIt, baseline::kEnosys) {
+  const FileDescriptor fd = OpenDevice(Dev::kDefault, O_RDWR | O_ASYNC);
+  const f_owner_ex owner = {.type = F_OWNER_TID, .pid = gettid()};
+  ASSERT_THAT(fcntl(fd.get(), F_SETOWN_EX, &owner), SyscallSucceeds());
+  ASSERT_THAT(Revoke(), SyscallSucceeds());
   EXPECT_THAT(Take(), IsEmpty());
 }
 
@@ -305,7 +308,7 @@ REVOKE_TEST_P(RemainsLock, GoesAtTheRevokeAndWaitersAreGrantedIt, baseline::kEno
   ASSERT_THAT(Set(fd, F_WRLCK), SyscallSucceeds());
   waiter.Start([&] { return SetAndWait(other, F_WRLCK); });
   ASSERT_TRUE(WaitUntilBlocked(waiter.tid(), WhereOneWaits()));
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(waiter.Join(), SyscallSucceeds());
   EXPECT_THAT(Set(third, F_RDLCK), IsHeldByAnother());
   // Closing what is stale drops nothing that is somebody else's.
@@ -323,7 +326,7 @@ REVOKE_TEST_P(RemainsLock, AllWhoShareAreGrantedIt, baseline::kEnosys) {
     waiters[i].Start([&, i] { return SetAndWait(others[i], F_RDLCK); });
     ASSERT_TRUE(WaitUntilBlocked(waiters[i].tid(), WhereOneWaits()));
   }
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   for (CallInThread& waiter : waiters) EXPECT_THAT(waiter.Join(), SyscallSucceeds());
 }
 
@@ -341,7 +344,7 @@ REVOKE_TEST_P(RemainsLock, StaysUntilTheLastMethodHasReturned, baseline::kEnosys
   ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
   waiter.Start([&] { return SetAndWait(other, F_WRLCK); });
   ASSERT_TRUE(WaitUntilBlocked(waiter.tid(), WhereOneWaits()));
-  revoker.Start([&] { return RevokeFile(fd); });
+  revoker.Start([&] { return RevokeFile(fd.get()); });
   ASSERT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
   EXPECT_TRUE(WaitUntilBlocked(waiter.tid(), WhereOneWaits()));
   point.Open();
@@ -359,7 +362,7 @@ REVOKE_TEST_P(RemainsLock, GrantedToAStaleFileIsGivenBack, baseline::kEnosys) {
   ASSERT_THAT(Set(other, F_WRLCK), SyscallSucceeds());
   waiter.Start([&] { return SetAndWait(fd, F_WRLCK); });
   ASSERT_TRUE(WaitUntilBlocked(waiter.tid(), WhereOneWaits()));
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   ASSERT_THAT(Set(other, F_UNLCK), SyscallSucceeds());
   EXPECT_THAT(waiter.Join(), SyscallFailsWithErrno(ENODEV));
   EXPECT_THAT(Set(third, F_WRLCK), SyscallSucceeds());
@@ -388,7 +391,7 @@ REVOKE_TEST_F(RemainsPosixLock, StaysUntilTheCloseAndIsThenGranted, baseline::kE
     TEST_PCHECK(PosixLock(own.get(), F_WRLCK, true) == 0);
   });
   ASSERT_TRUE(WaitUntilBlocked(waiter.pid(), {.syscall = SYS_fcntl}));
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(TryFromAnotherProcess(), Refused());
   EXPECT_TRUE(WaitUntilBlocked(waiter.pid(), {.syscall = SYS_fcntl}));
   ASSERT_THAT(fd.Close(), SyscallSucceeds());
@@ -399,7 +402,7 @@ REVOKE_TEST_F(RemainsPosixLock, StaysUntilTheCloseAndIsThenGranted, baseline::kE
 REVOKE_TEST_F(RemainsPosixLock, CanBeGivenBackThroughAStaleFile, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
   ASSERT_THAT(PosixLock(fd.get(), F_WRLCK, false), SyscallSucceeds());
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   ASSERT_THAT(TryFromAnotherProcess(), Refused());
   EXPECT_THAT(PosixLock(fd.get(), F_UNLCK, false), SyscallSucceeds());
   EXPECT_THAT(TryFromAnotherProcess(), Granted());
@@ -497,7 +500,7 @@ REVOKE_TEST_F(RemainsWatch, InotifyTellsOfTheCloseOnceAndThen, baseline::kEnosys
     FileDescriptor dup = Duplicate(fd.get());
     const FileDescriptor watch(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     ASSERT_THAT(inotify_add_watch(watch.get(), node().c_str(), IN_ALL_EVENTS), SyscallSucceeds());
-    ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+    ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
     EXPECT_THAT(TakeInotify(watch), IsEmpty());
     ASSERT_THAT(fd.Close(), SyscallSucceeds());
     EXPECT_THAT(TakeInotify(watch), IsEmpty());
@@ -531,7 +534,7 @@ REVOKE_TEST_F(RemainsWatch, FanotifyTellsOfTheCloseOnceAndThen, baseline::kEnosy
   ASSERT_THAT(fanotify_mark(watch.get(), FAN_MARK_ADD, FAN_CLOSE | FAN_OPEN | FAN_MODIFY, AT_FDCWD,
                             node().c_str()),
               SyscallSucceeds());
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(TakeFanotify(watch), IsEmpty());
   ASSERT_THAT(fd.Close(), SyscallSucceeds());
   EXPECT_THAT(TakeFanotify(watch), ElementsAre(FAN_CLOSE_WRITE));
@@ -551,7 +554,7 @@ REVOKE_TEST_F(RemainsWatch, DnotifyOfItsDirectoryIsNotTouched, baseline::kEnosys
                     DN_ACCESS | DN_MODIFY | DN_ATTRIB | DN_DELETE | DN_MULTISHOT),
               SyscallSucceeds());
   ASSERT_THAT(fcntl(fd.get(), F_NOTIFY, DN_ACCESS), SyscallFailsWithErrno(ENOTDIR));
-  EXPECT_THAT(RevokeFile(directory), SyscallFailsWithErrno(EOPNOTSUPP));
+  EXPECT_THAT(RevokeFile(directory.get()), SyscallFailsWithErrno(EOPNOTSUPP));
   ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
   EXPECT_THAT(fcntl(fd.get(), F_NOTIFY, DN_ACCESS), SyscallFailsWithErrno(ENOTDIR));
   siginfo_t info{};
@@ -579,7 +582,7 @@ REVOKE_TEST_F(RemainsEpoll, RegistrationStaysUntilTheClose, baseline::kEnosys) {
   event.events = EPOLLIN;
   event.data.u64 = 7;
   ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event), SyscallSucceeds());
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event),
               SyscallFailsWithErrno(EEXIST));
   // As ever it belongs to the open file, and not to the descriptor that it was made with.
@@ -600,7 +603,7 @@ REVOKE_TEST_F(RemainsEpoll, DescriptorNumberCanBeRegisteredAgainAfterTheClose, b
   epoll_event event{};
   event.events = EPOLLIN;
   ASSERT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, number, &event), SyscallSucceeds());
-  ASSERT_THAT(RevokeFile(fd), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   const FileDescriptor again = OpenDevice();
   ASSERT_THAT(dup2(again.get(), number), SyscallSucceedsWithValue(number));
   EXPECT_THAT(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, number, &event), SyscallSucceeds());
@@ -639,7 +642,7 @@ REVOKE_TEST_F(RemainsFlush, EachCloseBeforeTheRevokeAndNoneAfter, baseline::kEno
   EXPECT_THAT(InChild([] {}), Exited(0));
   EXPECT_EQ(Flushed(), ++expected);
 
-  ASSERT_THAT(RevokeFile(keeper), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(keeper.get()), SyscallSucceedsWithValue(0));
   for (const auto& close : closes) close(Duplicate(keeper.get()));
   EXPECT_THAT(InChild([] {}), Exited(0));
   EXPECT_EQ(Flushed(), expected);
@@ -656,7 +659,7 @@ REVOKE_TEST_F(RemainsFlush, OneThatIsUnderWayIsWaitedForAndTheCloseSucceeds, bas
                    REVOKE_TEST_STUCK);
   closer.Start([&] { return fd.Close(); });
   ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
-  revoker.Start([&] { return RevokeFile(dup); });
+  revoker.Start([&] { return RevokeFile(dup.get()); });
   ASSERT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), 0U);
   point.Open();
@@ -673,7 +676,7 @@ REVOKE_TEST_F(RemainsFlush, OneThatSleepsIsKickedAndTheCloseSucceeds, baseline::
                          REVOKE_TEST_INTERRUPTIBLE);
   closer.Start([&] { return fd.Close(); });
   ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
-  EXPECT_THAT(RevokeFile(dup), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(RevokeFile(dup.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(closer.Join(), SyscallSucceeds());
 }
 
@@ -726,7 +729,7 @@ REVOKE_TEST_F(RemainsReferences, ArePutOnceHoweverTheFileGoes, baseline::kEnosys
     ASSERT_EQ(TestModuleReferences(), With(2));
     ASSERT_THAT(closed.Close(), SyscallSucceeds());
     ASSERT_EQ(TestModuleReferences(), With(1));
-    ASSERT_THAT(RevokeFile(stale), SyscallSucceedsWithValue(0));
+    ASSERT_THAT(RevokeFile(stale.get()), SyscallSucceedsWithValue(0));
     ASSERT_TRUE(TestModuleReferencesBecome(With(0)));
     ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
     ASSERT_THAT(stale.Close(), SyscallSucceeds());

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <linux/aio_abi.h>
-#include <linux/fuse.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -15,25 +14,20 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <ostream>
 #include <string>
-#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -45,12 +39,13 @@
 #include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
-#include "kmsg.h"
+#include "kernel_log.h"
 #include "mapping.h"
 #include "proc.h"
 #include "process.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
+#include "stuck_file.h"
 #include "temp_dir.h"
 #include "test_check.h"
 #include "test_device.h"
@@ -60,7 +55,7 @@
 namespace revoke_test {
 namespace {
 
-constexpr short kGone = POLLIN | POLLERR | POLLHUP;
+constexpr short kReadableHangup = POLLIN | POLLERR | POLLHUP;
 
 // ---- who sleeps ----
 
@@ -91,7 +86,7 @@ const std::vector<Sleeper>& Sleepers() {
       {"Poll", REVOKE_TEST_POLL, REVOKE_TEST_ENTER,
        [](int fd) {
          pollfd polled = {.fd = fd, .events = POLLIN, .revents = 0};
-         return poll(&polled, 1, -1) == 1 && polled.revents == kGone;
+         return poll(&polled, 1, -1) == 1 && polled.revents == kReadableHangup;
        }},
       {"Open", REVOKE_TEST_OPEN, REVOKE_TEST_LEAVE,
        [](int) { return FailsWithEnodev(open("/dev/" REVOKE_TEST_NAME "0", O_RDWR)); }},
@@ -205,8 +200,6 @@ class SleepersTest : public TestDeviceTest {
     event.events = EPOLLIN;
     ASSERT_THAT(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event_.get(), &event), SyscallSucceeds());
   }
-
-  static int Revoke(Dev dev = Dev::kDefault) { return revoke(NodeOf(dev).c_str()); }
 
   // A sleep that the kernel never restarts: if anything at all interrupts it, it fails. Whoever is
   // in there is let go by EndWait(). Async-signal-safe.
@@ -378,7 +371,7 @@ REVOKE_TEST_F(SleepersTest, KickInsidePollDoesNotInterruptTheEpollWait, baseline
   ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
   char byte = 0;
   ASSERT_THAT(read(other.get(), &byte, 1), SyscallSucceedsWithValue(1));
-  ASSERT_THAT(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
+  ASSERT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   EXPECT_THAT(waiter.Join(), SyscallSucceedsWithValue(1));
   EXPECT_EQ(occurred.events, EPOLLIN | EPOLLERR | EPOLLHUP);
 }
@@ -801,47 +794,6 @@ REVOKE_TEST_F(SleepersUring, WorkerThatNothingWakesIsWaitedFor, baseline::kEnosy
 
 // ---- the report ----
 
-// What the kernel logs from the construction on.
-class KernelLog {
- public:
-  KernelLog() : records_(Open("/dev/kmsg", O_RDONLY | O_NONBLOCK)) {
-    EXPECT_THAT(records_, SyscallSucceeds());
-    EXPECT_THAT(lseek(records_.get(), 0, SEEK_END), SyscallSucceeds());
-  }
-
-  // How many records begin so.
-  long Count(std::string_view prefix) {
-    ReadAll();
-    return std::count_if(texts_.begin(), texts_.end(),
-                         [&](const std::string& text) { return text.starts_with(prefix); });
-  }
-
-  testing::AssertionResult WaitFor(std::string_view prefix) {
-    const Deadline deadline(kDefaultWait);
-    while (Count(prefix) == 0) {
-      if (deadline.Passed()) return testing::AssertionFailure() << "no \"" << prefix << "...\"";
-      pollfd polled = {.fd = records_.get(), .events = POLLIN, .revents = 0};
-      poll(&polled, 1, deadline.LeftAsPollTimeout());
-    }
-    return testing::AssertionSuccess();
-  }
-
- private:
-  void ReadAll() {
-    std::array<char, 8192> buffer;
-    while (true) {
-      const ssize_t got = read(records_.get(), buffer.data(), buffer.size());
-      if (got < 0 && errno == EPIPE) continue;  // overwritten; on with the oldest that is left
-      if (got <= 0) return;
-      const auto record = ParseKmsgRecord({buffer.data(), static_cast<std::size_t>(got)});
-      if (record && record->from_kernel) texts_.push_back(record->text);
-    }
-  }
-
-  FileDescriptor records_;
-  std::vector<std::string> texts_;
-};
-
 // Another value for a file in /proc/sys until the object goes.
 class ScopedSysctl {
  public:
@@ -880,6 +832,7 @@ class SleepersReport : public SleepersTest {
     caller.Start([&] { return fsync(fd.get()); });
     ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
     KernelLog log;
+    ASSERT_THAT(log, SyscallSucceeds());
     {
       const ScopedSysctl timeout("/proc/sys/kernel/hung_task_timeout_secs", hung_task_timeout);
       revoker.Start([&] { return Revoke(); });
@@ -917,150 +870,6 @@ REVOKE_TEST_F(SleepersReport, IsNotMadeBeforeTheTimeIsUp, baseline::kEnosys) {
 
 // ---- user memory that does not come ----
 
-// A FUSE file system with one page of "file" in it, whose server answers everything but reads.
-class StuckFuse {
- public:
-  explicit StuckFuse(std::string mount_point)
-      : mount_point_(std::move(mount_point)), connection_(Open("/dev/fuse", O_RDWR)) {
-    EXPECT_THAT(connection_, SyscallSucceeds());
-    const std::string options =
-        "fd=" + std::to_string(connection_.get()) + ",rootmode=40000,user_id=0,group_id=0";
-    EXPECT_THAT(mount("revoke-test", mount_point_.c_str(), "fuse", 0, options.c_str()),
-                SyscallSucceeds());
-    server_.emplace([this] { Serve(); });
-  }
-  StuckFuse(const StuckFuse&) = delete;
-  StuckFuse& operator=(const StuckFuse&) = delete;
-  ~StuckFuse() { Die(); }
-
-  std::string path() const { return mount_point_ + "/file"; }
-
-  bool WaitForRead() const { return read_.WaitFor(1); }
-
-  void AnswerReads() {
-    const std::lock_guard lock(mutex_);
-    answering_ = true;
-    for (const std::uint64_t unique : unanswered_) AnswerRead(unique);
-    unanswered_.clear();
-  }
-
-  void Die() {
-    if (!alive_) return;
-    alive_ = false;
-    // Fails what was asked, and ends the server.
-    EXPECT_THAT(umount2(mount_point_.c_str(), MNT_FORCE | MNT_DETACH), SyscallSucceeds());
-  }
-
- private:
-  static constexpr std::uint64_t kNodeId = FUSE_ROOT_ID + 1;
-  static constexpr std::uint64_t kSeconds = 1'000'000;  // the kernel need not ask again
-
-  static fuse_attr Attributes(std::uint64_t node) {
-    fuse_attr attr{};
-    attr.ino = node;
-    attr.nlink = 1;
-    attr.mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0644;
-    attr.size = node == FUSE_ROOT_ID ? 0 : PageSize();
-    return attr;
-  }
-
-  void Reply(std::uint64_t unique, int error, const void* body, std::size_t size) const {
-    fuse_out_header header{};
-    header.len = static_cast<std::uint32_t>(sizeof(header) + size);
-    header.error = -error;
-    header.unique = unique;
-    const std::array<iovec, 2> parts = {
-        iovec{.iov_base = &header, .iov_len = sizeof(header)},
-        iovec{.iov_base = const_cast<void*>(body), .iov_len = size}};
-    const ssize_t written = writev(connection_.get(), parts.data(), parts.size());
-    TEST_PCHECK(written == header.len || errno == ENOENT || errno == ENODEV);
-  }
-  template <typename T>
-  void Reply(std::uint64_t unique, const T& body) const {
-    Reply(unique, 0, &body, sizeof(body));
-  }
-
-  void AnswerRead(std::uint64_t unique) const {
-    const std::vector<char> page(PageSize(), 'f');
-    Reply(unique, 0, page.data(), page.size());
-  }
-
-  void Serve() {
-    alignas(std::uint64_t) std::array<char, FUSE_MIN_READ_BUFFER> buffer;
-    while (true) {
-      const ssize_t got =
-          RetryEintr([&] { return read(connection_.get(), buffer.data(), buffer.size()); });
-      if (got < 0 && errno == ENOENT) continue;  // taken back by whoever asked
-      if (got < 0) return;                       // unmounted
-      fuse_in_header request{};
-      TEST_CHECK(static_cast<std::size_t>(got) >= sizeof(request));
-      std::memcpy(&request, buffer.data(), sizeof(request));
-      Handle(request);
-    }
-  }
-
-  void Handle(const fuse_in_header& request) {
-    switch (request.opcode) {
-      case FUSE_INIT: {
-        fuse_init_out out{};
-        out.major = FUSE_KERNEL_VERSION;
-        out.minor = FUSE_KERNEL_MINOR_VERSION;
-        out.max_write = 4096;
-        // No reading ahead: whoever faults asks himself, and waits for the answer, and once the
-        // server has been told not even SIGKILL ends that.
-        out.max_readahead = 0;
-        Reply(request.unique, out);
-        break;
-      }
-      case FUSE_LOOKUP: {
-        fuse_entry_out out{};
-        out.nodeid = kNodeId;
-        out.entry_valid = kSeconds;
-        out.attr_valid = kSeconds;
-        out.attr = Attributes(kNodeId);
-        Reply(request.unique, out);
-        break;
-      }
-      case FUSE_GETATTR: {
-        fuse_attr_out out{};
-        out.attr_valid = kSeconds;
-        out.attr = Attributes(request.nodeid);
-        Reply(request.unique, out);
-        break;
-      }
-      case FUSE_OPEN:
-        Reply(request.unique, fuse_open_out{});
-        break;
-      case FUSE_READ: {
-        const std::lock_guard lock(mutex_);
-        if (answering_) {
-          AnswerRead(request.unique);
-        } else {
-          unanswered_.push_back(request.unique);
-          read_.Reach();
-        }
-        break;
-      }
-      case FUSE_INTERRUPT:  // which a server may ignore
-      case FUSE_FORGET:
-      case FUSE_BATCH_FORGET:
-        break;
-      default:
-        Reply(request.unique, ENOSYS, nullptr, 0);
-        break;
-    }
-  }
-
-  std::string mount_point_;
-  FileDescriptor connection_;
-  bool alive_ = true;
-  Checkpoint read_;
-  std::mutex mutex_;
-  bool answering_ = false;
-  std::vector<std::uint64_t> unanswered_;
-  std::optional<ScopedThread> server_;  // last: it uses the others
-};
-
 enum class Transfer { kRead, kWrite };
 
 class SleepersFuse : public SleepersTest, public testing::WithParamInterface<Transfer> {
@@ -1077,7 +886,8 @@ class SleepersFuse : public SleepersTest, public testing::WithParamInterface<Tra
   // Returns with a task that reads from, or writes to, the device, stuck on its buffer; it ends
   // well if the call gives 1 or EFAULT. It cannot be killed before the server has let it go:
   // therefore first the task is to be declared and then the server.
-  void Stick(std::optional<Child>& task, const StuckFuse& fuse) {
+  void Stick(std::optional<Child>& task, const StuckFile& fuse) {
+    ASSERT_THAT(fuse, SyscallSucceeds());
     const FileDescriptor file = Open(fuse.path(), O_RDONLY);
     ASSERT_THAT(file, SyscallSucceeds());
     const Mapping buffer(file.get(), PageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -1087,16 +897,16 @@ class SleepersFuse : public SleepersTest, public testing::WithParamInterface<Tra
                                                            : write(fd_.get(), buffer.base(), 1);
       TEST_PCHECK(result == 1 || (result == -1 && errno == EFAULT));
     });
-    ASSERT_TRUE(fuse.WaitForRead());
+    ASSERT_TRUE(fuse.WaitUntilAsked(1));
     ASSERT_TRUE(WaitUntilBlocked(
         task->pid(), {.syscall = GetParam() == Transfer::kRead ? SYS_read : SYS_write}));
   }
 
   // Removes the device while a task is stuck, and lets that go in the end.
-  void RemoveMeanwhile(const std::function<void(StuckFuse& fuse)>& let_go) {
+  void RemoveMeanwhile(const std::function<void(StuckFile& fuse)>& let_go) {
     const TempDir directory;
     std::optional<Child> stuck;
-    StuckFuse fuse(directory.path());
+    StuckFile fuse(directory.path(), StuckFile::Reads::kSucceed);
     Stick(stuck, fuse);
     ASSERT_THAT(control().RevokeItAsync(Dev::kDefault), SyscallSucceeds());
     EXPECT_THAT(Probe::Read(PageWord(mapping(), 0)), DiesOfSigbusAt(PageWord(mapping(), 0)));
@@ -1124,7 +934,7 @@ REVOKE_TEST_P(SleepersFuse, MappingsAreGoneAndTheRevokeCanBeKilled, baseline::kE
   const TempDir directory;
   std::optional<Child> stuck;
   CallInThread second;
-  StuckFuse fuse(directory.path());
+  StuckFile fuse(directory.path(), StuckFile::Reads::kSucceed);
   Stick(stuck, fuse);
   Child revoker([&] { Revoke(); });
   ASSERT_TRUE(WaitUntilBlocked(revoker.pid(), {.syscall = __NR_revokeat}));
@@ -1135,7 +945,7 @@ REVOKE_TEST_P(SleepersFuse, MappingsAreGoneAndTheRevokeCanBeKilled, baseline::kE
 
   second.Start([&] { return Revoke(); });
   ASSERT_TRUE(WaitUntilBlocked(second.tid(), {.syscall = __NR_revokeat}));
-  fuse.Die();
+  ASSERT_THAT(fuse.Die(), SyscallSucceeds());
   EXPECT_THAT(second.Join(), SyscallSucceedsWithValue(0));
   EXPECT_THAT(stuck->Wait(), Exited(0));
   ExpectReleased(1);
@@ -1143,12 +953,12 @@ REVOKE_TEST_P(SleepersFuse, MappingsAreGoneAndTheRevokeCanBeKilled, baseline::kE
 
 REVOKE_TEST_P(SleepersFuse, AsynchronousRemovalReturnsAtOnceAndIsDoneWhenTheServerAnswers,
               baseline::kEnosys) {
-  RemoveMeanwhile([](StuckFuse& fuse) { fuse.AnswerReads(); });
+  RemoveMeanwhile([](StuckFile& fuse) { fuse.Answer(); });
 }
 
 REVOKE_TEST_P(SleepersFuse, AsynchronousRemovalReturnsAtOnceAndIsDoneWhenTheServerDies,
               baseline::kEnosys) {
-  RemoveMeanwhile([](StuckFuse& fuse) { fuse.Die(); });
+  RemoveMeanwhile([](StuckFile& fuse) { EXPECT_THAT(fuse.Die(), SyscallSucceeds()); });
 }
 
 // ---- tasks that others have brought to a halt ----

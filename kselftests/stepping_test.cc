@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdint>
 #include <functional>
-#include <iostream>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -40,8 +39,6 @@ using testing::AnyOf;
 
 class SteppingTest : public TestDeviceTest {
  protected:
-  static int Revoke(Dev dev = Dev::kDefault) { return revoke(NodeOf(dev).c_str()); }
-
   static testing::AssertionResult WaitsInIoctl(pid_t tid) {
     return WaitUntilBlocked(tid, {.syscall = SYS_ioctl});
   }
@@ -101,7 +98,7 @@ REVOKE_TEST_F(SteppingTest, SeveralOutsideAtOnce, baseline::kEnosys) {
   second.Start([&] { return StepOut(fd.get()); });
   third.Start([&] { return StepOut(other.get()); });
   ASSERT_THAT(outside.WaitBlocked(3), SyscallSucceeds());
-  EXPECT_THAT(revokeat(fd.get(), "", AT_EMPTY_PATH | REVOKE_FILE), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(RevokeFile(fd.get()), SyscallSucceedsWithValue(0));
   outside.Open();
   EXPECT_THAT(first.Join(), SyscallSucceedsWithValue(0));
   EXPECT_THAT(second.Join(), SyscallSucceedsWithValue(0));
@@ -261,29 +258,24 @@ REVOKE_TEST_F(SteppingTest, OutAndInAgainstARevoke, baseline::kEnosys) {
   int result = 0;
   int error = 0;
   std::uint64_t rounds = 0;
-  const RaceReport report =
-      Race({.rounds = 400, .limit = std::chrono::seconds(4)},
-           {[&] {
-              result = StepOut(fd.get());
-              error = errno;
-            },
-            [] { TEST_PCHECK(revoke("/dev/" REVOKE_TEST_NAME "0") == 0); }},
-           {.before =
-                [&] {
-                  fd = OpenDevice();
-                  ++rounds;
-                },
-            .after =
-                [&] {
-                  errno = error;
-                  EXPECT_THAT(result, AnyOf(SyscallSucceedsWithValue(AnyOf(0, 1)),
-                                            SyscallFailsWithErrno(ENODEV)));
-                  EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(ENODEV));
-                  EXPECT_TRUE(IsReleased(Dev::kDefault));
-                  return !HasFailure();
-                }});
-  std::cout << report << std::endl;
-  EXPECT_GT(report.overlapped, 0) << report;
+  ExpectRace(
+      {.rounds = 400, .limit = std::chrono::seconds(4)},
+      {[&] {
+         result = StepOut(fd.get());
+         error = errno;
+       },
+       [] { TEST_PCHECK(revoke("/dev/" REVOKE_TEST_NAME "0") == 0); }},
+      [&] {
+        fd = OpenDevice();
+        ++rounds;
+      },
+      [&] {
+        errno = error;
+        EXPECT_THAT(result,
+                    AnyOf(SyscallSucceedsWithValue(AnyOf(0, 1)), SyscallFailsWithErrno(ENODEV)));
+        EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(ENODEV));
+        EXPECT_TRUE(IsReleased(Dev::kDefault));
+      });
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), rounds);
 }
 

@@ -5,9 +5,8 @@
 // meanwhile.
 //
 // What a read of a device in reset gives is up to the machine; here it is anything but what the
-// register says. A reset is too short to look at, so where that is needed it is held up: it waits
-// for whoever is inside of a method of any of the functions that it is about, and goes from one
-// function to the next. So somebody writes to the last one what a FUSE server keeps for itself.
+// register says. A reset is too short to look at, so where that is needed it is held up, by the
+// driver that the last of two functions has: pci_holder, see kselftests/modules.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,16 +16,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bar_client.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
+#include "deadline.h"
 #include "edu_device.h"
 #include "errno_matchers.h"
 #include "error_recovery.h"
@@ -35,6 +36,7 @@
 #include "process.h"
 #include "sigbus_probe.h"
 #include "stuck_file.h"
+#include "sysfs.h"
 #include "temp_dir.h"
 #include "test_check.h"
 #include "thread.h"
@@ -48,22 +50,6 @@ FileDescriptor OpenUio(const EduDevice& device, int flags = O_RDWR) {
   return Open(device.UioNode(), flags);
 }
 
-ssize_t ReadCount(const FileDescriptor& uio) {
-  std::int32_t count = 0;
-  return read(uio.get(), &count, sizeof(count));
-}
-
-// The device hears and answers through this mapping.
-void ExpectDrives(const Mapping& bar, std::uint32_t word) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kIdentification)), ReadsValue(edu::kIdentificationValue));
-  EXPECT_THAT(Probe::Write(bar.At(edu::kLiveness), word), Survives());
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), ReadsValue(~word));
-}
-
-void ExpectDead(const Mapping& bar) {
-  EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), DiesOfSigbusAt(bar.At(edu::kLiveness)));
-}
-
 // A user space driver that reads a register all the time.
 class Client {
  public:
@@ -74,7 +60,7 @@ class Client {
             last = stop_.load(std::memory_order_acquire);
             const ProbeResult<std::uint32_t> got = Probe::Read(identification);
             fault_ = got.fault;
-            if (!got.fault && got.value != edu::kIdentificationValue) ++strange_;
+            if (!got.fault && got.value != edu::kIdentificationValue) strange_.fetch_add(1);
             if (reads_.fetch_add(1) == 0) reads_.notify_one();
           }
         }) {
@@ -82,7 +68,23 @@ class Client {
   }
   ~Client() { Stop(); }
 
-  pid_t tid() const { return thread_.tid(); }
+  // What has become of it while the device is not to be used.
+  enum class State {
+    kKeptOff,   // it waits in the fault
+    kStrange,   // it has read what the register does not have
+    kUnharmed,  // it has read on as if nothing were
+  };
+  State WaitUntilKeptOff() const {
+    const Deadline deadline(kDefaultWait);
+    while (strange_.load() == 0) {
+      constexpr std::chrono::milliseconds kMoment{20};
+      if (WaitUntilBlocked(thread_.tid(), {.syscall = BlockedIn::kNoSyscall}, kMoment)) {
+        return State::kKeptOff;
+      }
+      if (deadline.Passed()) return State::kUnharmed;
+    }
+    return State::kStrange;
+  }
 
   void Stop() {
     stop_.store(true, std::memory_order_release);
@@ -90,13 +92,13 @@ class Client {
   }
 
   // After Stop(): values that the register does not have; what ended it.
-  std::uint64_t strange() const { return strange_; }
+  std::uint64_t strange() const { return strange_.load(); }
   const std::optional<Fault>& fault() const { return fault_; }
 
  private:
   std::atomic<bool> stop_ = false;
   std::atomic<std::uint32_t> reads_ = 0;
-  std::uint64_t strange_ = 0;
+  std::atomic<std::uint64_t> strange_ = 0;
   std::optional<Fault> fault_;
   ScopedThread thread_;  // last: it uses the others
 };
@@ -107,34 +109,32 @@ void ExpectReadNothingStrange(Client& client) {
   EXPECT_FALSE(client.fault().has_value()) << FaultText(*client.fault());
 }
 
-// Somebody who is inside of a write until Leave().
+// Holds up what is done to `device` and to the functions before it, from when these have been told
+// until LetGo(). It takes the device from its driver.
 class Holder {
  public:
-  // It is a child; it calls `first` before.
-  explicit Holder(
-      const FileDescriptor& uio, const std::function<void()>& first = [] {})
-      : stuck_(dir_.path()), word_(Open(stuck_.path(), O_RDONLY)) {
-    writer_.emplace([&] {
-      first();
-      const Mapping word(word_.get(), PageSize(), PROT_READ, MAP_SHARED);
-      TEST_CHECK(word.valid());
-      TEST_PCHECK(madvise(word.base(), word.size(), MADV_RANDOM) == 0);
-      TEST_PCHECK(write(uio.get(), word.base(), sizeof(std::int32_t)) == -1 && errno == EFAULT);
-    });
-  }
+  explicit Holder(const EduDevice& device)
+      : error_(device.Bind("pci_holder") == 0 && WriteAttribute(Attribute("hold"), "1") == 0
+                   ? 0
+                   : errno) {}
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() { LetGo(); }
 
-  [[nodiscard]] bool WaitUntilInside() const { return stuck_.WaitUntilAsked(2); }
+  // 0, or why the device cannot be held.
+  int error() const { return error_; }
 
-  ExitStatus Leave() {
-    stuck_.Answer();
-    return writer_->Wait();
-  }
+  // Waits for a reset or a recovery to get there.
+  [[nodiscard]] bool WaitUntilHeld() const { return ReadSmallFile(Attribute("held")) == "1\n"; }
+
+  int LetGo() { return WriteAttribute(Attribute("hold"), "0"); }
 
  private:
-  TempDir dir_;
-  std::optional<Child> writer_;
-  StuckFile stuck_;  // goes first, and lets the writer go
-  FileDescriptor word_;
+  static std::string Attribute(const char* name) {
+    return std::string("/sys/bus/pci/drivers/pci_holder/") + name;
+  }
+
+  int error_;
 };
 
 // ---- one device behind a port ----
@@ -184,6 +184,7 @@ class UioResetTest : public testing::Test {
 REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceInReset, baseline::kFails) {
   Client client(bar());
   ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  baseline::FailsFromHere();
   ExpectReadNothingStrange(client);
 }
 
@@ -226,12 +227,21 @@ REVOKE_TEST_F(UioResetTest, BusMasterIsAsBefore, baseline::kPasses) {
   }
 }
 
-REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kFails) {
+REVOKE_TEST_F(UioResetTest, RecoversFromANonFatalError, baseline::kFails) {
+  ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  const std::optional<bool> recovered = recovery.Recovered();
+  ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
+  baseline::FailsFromHere();
+  EXPECT_EQ(recovered, true) << "the driver has no say in it";
+}
+
+REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
-  const ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ErrorRecovery recovery(device().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   ExpectReadNothingStrange(client);
   EXPECT_EQ(device().BusMaster(), true);
   ExpectDrives(bar(), 0x5);
@@ -239,21 +249,44 @@ REVOKE_TEST_F(UioResetTest, NonFatalErrorChangesNothing, baseline::kFails) {
 
 REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceThatRecovers, baseline::kFails) {
   Client client(bar());
-  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  const std::optional<bool> recovered = recovery.Recovered();
+  ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
+  baseline::FailsFromHere();
   ExpectReadNothingStrange(client);
+  EXPECT_EQ(recovered, true);
   ExpectDrives(bar(), 0x6);
 }
 
-// What is restored is from the reset before.
-REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kFails) {
+// What is restored is from the reset before. The unpatched kernel restores nothing at all.
+REVOKE_TEST_F(UioResetTest, DmaIsOffAfterARecovery, baseline::kPasses) {
   ASSERT_THAT(device().EnableBusMaster(), SyscallSucceeds());
   ASSERT_THAT(device().Reset(), SyscallSucceeds());
-  const ErrorRecovery recovery(device().port(), Error::kFatal);
+  ErrorRecovery recovery(device().port(), Error::kFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  EXPECT_EQ(recovery.Recovered(), true);
+  ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   EXPECT_EQ(device().BusMaster(), false);
+}
+
+// It has been given memory that takes as long as user space likes.
+REVOKE_TEST_F(UioResetTest, DoesNotWaitForAWriterThatFaults, baseline::kPasses) {
+  const TempDir dir;
+  std::optional<Child> writer;
+  StuckFile stuck(dir.path(), StuckFile::Reads::kFail);
+  ASSERT_THAT(stuck, SyscallSucceeds());
+  const FileDescriptor file = Open(stuck.path(), O_RDONLY);
+  ASSERT_THAT(file, SyscallSucceeds());
+  writer.emplace([&] {
+    const Mapping word(file.get(), PageSize(), PROT_READ, MAP_SHARED);
+    TEST_CHECK(word.valid());
+    TEST_PCHECK(madvise(word.base(), word.size(), MADV_RANDOM) == 0);
+    TEST_PCHECK(write(uio().get(), word.base(), sizeof(std::int32_t)) == -1 && errno == EFAULT);
+  });
+  ASSERT_TRUE(stuck.WaitUntilAsked(2));
+  EXPECT_THAT(device().Reset(), SyscallSucceeds());
+  stuck.Answer();
+  EXPECT_THAT(writer->Wait(), Exited(0));
 }
 
 // ---- two functions behind one port: `first` is dealt with first ----
@@ -269,28 +302,26 @@ class UioNeighboursTest : public testing::Test {
     }
     ASSERT_TRUE(first_.has_value()) << "no two edu functions behind one port";
     ASSERT_THAT(first().Bind(), SyscallSucceeds());
-    ASSERT_THAT(second().Bind(), SyscallSucceeds());
+    if (second().bound()) {
+      ASSERT_THAT(second().Unbind(), SyscallSucceeds());
+    }
     uio_ = OpenUio(first());
     ASSERT_THAT(uio_, SyscallSucceeds());
     bar_ = MapBar(uio_);
     ASSERT_THAT(bar_, SyscallSucceeds());
     ExpectDrives(bar_, 0x87654321);
-    second_uio_ = OpenUio(second());
-    ASSERT_THAT(second_uio_, SyscallSucceeds());
   }
 
   const EduDevice& first() const { return *first_; }
   const EduDevice& second() const { return *second_; }
   FileDescriptor& uio() { return uio_; }
   Mapping& bar() { return bar_; }
-  const FileDescriptor& second_uio() const { return second_uio_; }
 
  private:
   std::optional<EduDevice> first_;
   std::optional<EduDevice> second_;
   FileDescriptor uio_;
   Mapping bar_;
-  FileDescriptor second_uio_;
 };
 
 REVOKE_TEST_F(UioNeighboursTest, HolderWaitsInTheFault, baseline::kFails) {
@@ -298,17 +329,19 @@ REVOKE_TEST_F(UioNeighboursTest, HolderWaitsInTheFault, baseline::kFails) {
   Client client(bar());
   CallInThread reset;
   CallInThread reader;
-  Holder holder(second_uio());
-  ASSERT_TRUE(holder.WaitUntilInside());
+  Holder holder(second());
+  ASSERT_THAT(holder, SyscallSucceeds());
   reset.Start([&] { return first().ResetPort(); });
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  ASSERT_TRUE(holder.WaitUntilHeld()) << "there is no reset";
+  baseline::FailsFromHere();
+  ASSERT_EQ(client.WaitUntilKeptOff(), Client::State::kKeptOff) << "it reads a device in reset";
   reader.Start([&] { return ReadCount(uio()); });
   EXPECT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
   EXPECT_THAT(ReadCount(impatient), SyscallFailsWithErrno(EAGAIN));
   pollfd polled = {.fd = uio().get(), .events = POLLIN | POLLOUT, .revents = 0};
   EXPECT_THAT(poll(&polled, 1, 0), SyscallSucceedsWithValue(0));
 
-  EXPECT_THAT(holder.Leave(), Exited(0));
+  EXPECT_THAT(holder.LetGo(), SyscallSucceeds());
   EXPECT_THAT(reset.Join(), SyscallSucceeds());
   ExpectReadNothingStrange(client);
   ExpectDrives(bar(), 0x7);
@@ -323,13 +356,10 @@ REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
   ASSERT_THAT(first().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
   CallInThread reset;
-  Holder holder(second_uio(), [&] {
-    TEST_PCHECK(bar().Unmap() == 0);
-    TEST_PCHECK(uio().Close() == 0);
-  });
-  ASSERT_TRUE(holder.WaitUntilInside());
+  Holder holder(second());
+  ASSERT_THAT(holder, SyscallSucceeds());
   reset.Start([&] { return first().ResetPort(); });
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  ASSERT_TRUE(holder.WaitUntilHeld()) << "there is no reset";
   // The mapping would keep the file.
   Mapping nothing = Mapping::Anonymous(bar().size(), PROT_READ);
   ASSERT_EQ(mremap(nothing.base(), nothing.size(), nothing.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -337,9 +367,10 @@ REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
             bar().base());
   static_cast<void>(nothing.Release());
   ASSERT_THAT(uio().Close(), SyscallSucceeds());
-  EXPECT_THAT(holder.Leave(), Exited(0));
+  EXPECT_THAT(holder.LetGo(), SyscallSucceeds());
   EXPECT_THAT(reset.Join(), SyscallSucceeds());
-  EXPECT_EQ(first().BusMaster(), false);
+  baseline::FailsFromHere();
+  EXPECT_EQ(first().BusMaster(), false) << "a device that nobody has open may do DMA";
 
   uio() = OpenUio(first());
   ExpectDrives(MapBar(uio()), 0x8);
@@ -348,29 +379,50 @@ REVOKE_TEST_F(UioNeighboursTest, LastCloseInAResetEndsDma, baseline::kFails) {
 // A recovery does not hold the device between its steps.
 REVOKE_TEST_F(UioNeighboursTest, UnbindInTheMiddleOfARecovery, baseline::kFails) {
   Client client(bar());
-  Holder holder(second_uio());
-  ASSERT_TRUE(holder.WaitUntilInside());
-  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  Holder holder(second());
+  ASSERT_THAT(holder, SyscallSucceeds());
+  ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
-  ASSERT_TRUE(WaitUntilBlocked(client.tid(), {.syscall = BlockedIn::kNoSyscall}));
+  ASSERT_TRUE(holder.WaitUntilHeld()) << "there is no recovery";
+  const Client::State state = client.WaitUntilKeptOff();
   ASSERT_THAT(first().Unbind(), SyscallSucceeds());
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);
-  EXPECT_TRUE(client.fault().has_value());
-  EXPECT_THAT(holder.Leave(), Exited(0));
+  baseline::FailsFromHere();
+  EXPECT_TRUE(client.fault().has_value()) << "it still reads the device";
+  EXPECT_EQ(state, Client::State::kKeptOff);
+  EXPECT_THAT(holder.LetGo(), SyscallSucceeds());
   EXPECT_EQ(recovery.Recovered(), true);
   ExpectDead(bar());
-  ExpectDrives(MapBar(second_uio()), 0x9);
+  ASSERT_THAT(first().Bind(), SyscallSucceeds());
+  const FileDescriptor again = OpenUio(first());
+  ExpectDrives(MapBar(again), 0x9);
+}
+
+// It may hold any lock, and be it the one that the recovery of another function needs.
+REVOKE_TEST_F(UioNeighboursTest, SystemCallDoesNotWaitForTheEnd, baseline::kFails) {
+  const PipeEnds pipe = Pipe();
+  ASSERT_THAT(write(pipe.write.get(), "x", 1), SyscallSucceedsWithValue(1));
+  CallInThread reset;
+  CallInThread reader;
+  Holder holder(second());
+  ASSERT_THAT(holder, SyscallSucceeds());
+  reset.Start([&] { return first().ResetPort(); });
+  ASSERT_TRUE(holder.WaitUntilHeld()) << "there is no reset";
+  reader.Start([&] { return read(pipe.read.get(), bar().base(), 1); });
+  const long result = reader.Join();
+  baseline::FailsFromHere();
+  EXPECT_THAT(result, SyscallFailsWithErrno(EFAULT)) << "it writes to a device in reset";
 }
 
 // The other function has no driver that could say that it may be reset.
 REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFails) {
-  ASSERT_THAT(second().Unbind(), SyscallSucceeds());
   ASSERT_THAT(first().EnableBusMaster(), SyscallSucceeds());
   Client client(bar());
-  const ErrorRecovery recovery(first().port(), Error::kNonFatal);
+  ErrorRecovery recovery(first().port(), Error::kNonFatal);
   ASSERT_THAT(recovery, SyscallSucceeds());
   EXPECT_EQ(recovery.Recovered(), false);
+  baseline::FailsFromHere();
   ExpectDead(bar());
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);

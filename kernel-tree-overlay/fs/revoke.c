@@ -430,8 +430,10 @@ static void use_forget_kick(bool kicked)
 static void use_left(struct file_use *use, struct revoke_drain *drain,
 		     struct revoke_pause *pause, bool kicked)
 {
-	if (unlikely(use->awaited))
+	if (unlikely(use->awaited)) {
 		wake_up_all(&zap_wait);
+		use_forget_kick(kicked);
+	}
 	if (likely(!drain && !pause))
 		return;
 
@@ -643,11 +645,13 @@ EXPORT_SYMBOL_GPL(file_suspended);
  */
 
 static void revokable_watch(struct work_struct *work);
+static int await_orphans(struct revokable *r);
 
 static void revokable_done_work(struct work_struct *work)
 {
 	struct revokable *r = container_of(work, struct revokable, done_work);
 
+	await_orphans(r);
 	r->done(r->data);
 	revokable_put(r);
 }
@@ -753,6 +757,11 @@ static bool revokable_file_type(const struct file *file)
 	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
 	if (is_file_hugepages(file))
 		return false;
+#ifndef CONFIG_MMU
+	/* It is called under a lock of the mmap, and nothing is mapped. */
+	if (fops->mmap_capabilities)
+		return false;
+#endif
 	/* And these reach the private data of two files. */
 	return !fops->lock && !fops->flock && !fops->setlease &&
 	       !fops->copy_file_range && !fops->remap_file_range;
@@ -778,6 +787,7 @@ static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 	INIT_LIST_HEAD(&rv->poll_again);
 	INIT_WORK(&rv->drain.work, revoke_drained_work);
 	INIT_WORK(&rv->drain.zap, revoke_zap_work);
+	rv->fasync_fd = -1;
 	atomic_set(&rv->nr_async, 1);
 	init_completion(&rv->released);
 	init_waitqueue_head(&rv->poll_wq);
@@ -934,7 +944,10 @@ static int open_put_off(const struct file *file, int error)
 		return error;
 	if (file->f_flags & O_NONBLOCK)
 		return -EAGAIN;
-	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
+	/* An io_uring worker's request is not restarted. */
+	if (current->flags & PF_USER_WORKER)
+		return -EINTR;
+	if (current->flags & PF_KTHREAD)
 		return error;
 	set_notify_signal(current);
 	return -ERESTARTNOINTR;
@@ -1451,8 +1464,11 @@ static void revoke_send_sigio(struct revoke *rv)
 	struct file *file = rv->file;
 	struct fown_struct *fown = file_f_owner(file);
 
-	if (READ_ONCE(file->f_flags) & FASYNC && fown)
-		send_sigio(fown, READ_ONCE(rv->fasync_fd), POLL_HUP);
+	int fd = READ_ONCE(rv->fasync_fd);
+
+	/* open(2) takes O_ASYNC, and does not tell the driver: so none comes. */
+	if (READ_ONCE(file->f_flags) & FASYNC && fown && fd >= 0)
+		send_sigio(fown, fd, POLL_HUP);
 }
 
 /*
@@ -1576,7 +1592,7 @@ int revoke_it(struct revokable *r)
 
 	revoke_batch_init(&batch);
 	revoke_mark_files(r, NULL, true, &batch);
-	return revoke_batch(r, &batch, NULL, false);
+	return revoke_batch(r, &batch, NULL, false) ?: await_orphans(r);
 }
 EXPORT_SYMBOL_GPL(revoke_it);
 
@@ -1689,6 +1705,7 @@ struct inserting {
 	bool			found;	/* somebody who began before that */
 	bool			inside;	/* the caller, in whatever method ... */
 	bool			self;	/* ... and if that inserts */
+	bool			kick;	/* wake them */
 };
 
 static void test_inserting(struct file_use *use, void *arg)
@@ -1703,6 +1720,8 @@ static void test_inserting(struct file_use *use, void *arg)
 	} else if (use->inserts == in->r && (long)(use->epoch - in->epoch) < 0) {
 		use->awaited = true;
 		in->found = true;
+		if (in->kick)
+			use_notify(use);
 	}
 }
 
@@ -1711,6 +1730,30 @@ static bool still_inserting(struct inserting *in)
 	in->found = false;
 	visit_uses(test_inserting, in);
 	return in->found;
+}
+
+/*
+ * A ->fault that has dropped its lock, to be repeated, can find on its return
+ * that the mapping has been unmapped and the file closed.  Then it is not in
+ * anybody's count, but still in the driver.  For an object that lets nobody in
+ * any more: wait for those that it has let in.
+ */
+static int await_orphans(struct revokable *r)
+{
+	struct inserting in = { .r = r, .kick = true };
+
+	if (!READ_ONCE(r->mapped))
+		return 0;
+	in.epoch = atomic_long_inc_return(&zap_epoch);
+	if (still_inserting(&in)) {
+		if (!in.inside)
+			drain_acquire(r);
+		while (!wait_event_timeout(zap_wait, !still_inserting(&in), HZ))
+			;
+		if (!in.inside)
+			drain_release(r);
+	}
+	return in.self ? -EINPROGRESS : 0;
 }
 
 /*
@@ -1849,7 +1892,7 @@ static int suspend_begin(struct revokable *r, struct list_head *files,
 	list_for_each_entry(rv, &r->files, node) {
 		/* Pairs with the check in use_start(), through pause_barrier(). */
 		WRITE_ONCE(rv->state, REVOKE_SUSPENDED);
-		/* Whoever drops the last reference is not inside. */
+		/* Of those that drop the last one, only faults may be inside. */
 		if (file_ref_get(&rv->file->f_ref)) {
 			kref_get(&rv->ref);
 			list_add_tail(&rv->paused, files);
@@ -1865,7 +1908,7 @@ static void use_set_suspends(struct file_use *use, void *r)
 		use->suspends = true;
 }
 
-/* As revoke_barrier() */
+/* As revoke_barrier().  ->release is not put off, so it is not waited for. */
 static void pause_barrier(struct revoke *rv, struct revoke_pause *pause)
 {
 	struct file_use *use;
@@ -1876,7 +1919,8 @@ static void pause_barrier(struct revoke *rv, struct revoke_pause *pause)
 
 		guard(spinlock)(&b->lock);
 		hlist_for_each_entry(use, &b->uses, node) {
-			if (use->revoke != rv || use->task == current)
+			if (use->revoke != rv || use->task == current ||
+			    use->what == in_release)
 				continue;
 			use->pause = pause;
 			atomic_inc(&pause->pending);
@@ -1977,6 +2021,7 @@ int revokable_suspend(struct revokable *r)
 	revoke_wait(r, ticket, NULL, false);
 	if (!inside)
 		drain_release(r);
+	await_orphans(r);
 
 	/* With nobody inside, no more page table entries are inserted. */
 	list_for_each_entry(rv, &files, paused) {
@@ -2075,7 +2120,7 @@ static void revokable_poll_again(struct revokable *r, struct list_head *again)
 
 static void use_rejoin(struct file_use *use, void *r)
 {
-	if (use->task == current && use_object(use) == r)
+	if (use_object(use) == r)
 		use->suspends = false;
 }
 
@@ -2094,14 +2139,16 @@ void revokable_resume(struct revokable *r)
 	LIST_HEAD(again);
 
 	might_sleep();
-	/*
-	 * Whoever takes the lock of a bucket after this, and so whoever finds a
-	 * file live in there, also finds what the caller has done until now.
-	 */
-	visit_uses(use_rejoin, r);
 	scoped_guard(spinlock, &r->lock) {
 		if (WARN_ON_ONCE(!r->suspended) || --r->suspended)
 			return;
+		/*
+		 * With the lock held, so that the next suspend comes later.
+		 * Whoever takes the lock of a bucket after this, and so whoever
+		 * finds a file live in there, also finds what the caller has
+		 * done until now.
+		 */
+		visit_uses(use_rejoin, r);
 		if (r->state == REVOKABLE_SUSPENDED)
 			WRITE_ONCE(r->state, REVOKABLE_LIVE);
 		list_for_each_entry(rv, &r->files, node)

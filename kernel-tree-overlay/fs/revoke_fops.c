@@ -351,6 +351,7 @@ int revokable_check_flags(struct file *file, int flags)
 	return call_as_use(file, "check_flags", policy_of(file)->error,
 			   check_flags, flags);
 }
+EXPORT_SYMBOL_GPL(revokable_check_flags);
 
 ssize_t revokable_splice_read(struct file *in, loff_t *ppos,
 			      struct pipe_inode_info *pipe, size_t len,

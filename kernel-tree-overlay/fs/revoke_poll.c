@@ -135,16 +135,19 @@ __poll_t revokable_poll(struct file *file, poll_table *pt)
 			return 0;
 	}
 	/*
-	 * Who was not let in is on poll_wq without a relay, and when it polls
-	 * again, as everybody does when woken, it does not ask to be queued.
+	 * Somebody is on poll_wq without a relay, as there was no memory, or it
+	 * was not let in.  When it polls again, it does not ask to be queued.
+	 * All who poll from now on see to it: one alone may be late.
 	 */
-	if (READ_ONCE(rv->relays_due) && xchg(&rv->relays_due, false)) {
+	if (READ_ONCE(rv->relays_due)) {
 		table.pt._key = ~(__poll_t)0;
 		queue = true;
 	}
 	if (queue)
 		table.pt._qproc = relay_queue;
 	mask = READ_ONCE(file->f_op)->poll(file, &table.pt);
+	if (table.failed)
+		WRITE_ONCE(rv->relays_due, true);
 	stop_using(&use);
 
 	return table.failed ? mask | EPOLLERR : mask;

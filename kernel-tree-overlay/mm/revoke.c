@@ -289,6 +289,7 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
 			       file->f_revoke->r->policy.mmap_error : -EAGAIN;
 	/* Read by a revoke when it has waited for this use. */
 	WRITE_ONCE(file->f_revoke->mapped, true);
+	WRITE_ONCE(file->f_revoke->r->mapped, true);
 	return 0;
 }
 
@@ -360,6 +361,8 @@ vm_fault_t revokable_fault_wait(struct vm_area_struct *vma, unsigned int flags)
 		return VM_FAULT_RETRY;
 	if (!(flags & FAULT_FLAG_KILLABLE) ||
 	    current->flags & (PF_EXITING | PF_DUMPCORE | PF_KTHREAD) ||
+	    (rv->r->flags & REVOKABLE_KERNEL_FAULTS_FAIL &&
+	     !(flags & FAULT_FLAG_USER)) ||
 	    revoke_caller_inside(NULL))
 		return VM_FAULT_SIGBUS;
 
@@ -403,6 +406,11 @@ static vm_fault_t refill_page(struct vm_area_struct *vma, unsigned long addr,
  * by page when it is touched.  The driver has checked what is mapped in ->mmap,
  * a mapping does not grow.
  *
+ * What the driver does not let anybody have any more, see revokable_zap_range(),
+ * it does not ask for.  The entry is made with vma->vm_page_prot.  If that is not
+ * what ->mmap has mapped with, as io_remap_pfn_range() adds pgprot_decrypted(),
+ * ->mmap has to store it there.
+ *
  * Neither argument is looked at if the mapping is private.
  *
  * Context: ->fault.
@@ -434,7 +442,9 @@ static bool refill_ends(const struct vm_area_struct *vma)
  * after a revokable_resume() brings back all of the VMA it is in, by the task
  * whose address space that is, under the lock that its fault has.  No lock of
  * another process is taken, and memory types stay as ->mmap has reserved them.
- * Entries that are there are left alone, private copies among them.
+ * Entries that are there are left alone, private copies among them.  Not for an
+ * object of which a part has been taken with revokable_zap_range(): that would be
+ * brought back with the rest.
  *
  * If the caller is killed, if there is no memory for page tables, or if the
  * file is revoked or suspended meanwhile, the rest is left to further faults.

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "test_notes.h"
+
 namespace revoke_test::baseline {
 namespace {
 
@@ -33,12 +35,16 @@ const char* Name(Observed observed) {
   switch (observed) {
     case Observed::kFails:
       return "fails";
+    case Observed::kSetupFails:
+      return "setup-fails";
     case Observed::kEnosys:
       return "ENOSYS";
     case Observed::kPasses:
       return "passes";
     case Observed::kSkips:
       return "skips";
+    case Observed::kSplats:
+      return "splats";
     case Observed::kCrashes:
       return "crashes";
     case Observed::kHangs:
@@ -57,6 +63,13 @@ bool Proves(Declared declared, Observed observed) {
       return observed == Observed::kPasses;
   }
   std::abort();
+}
+
+void FailsFromHere() { NoteHole(); }
+
+int HoleInChild() {
+  NoteHole();
+  return kHoleExit;
 }
 
 bool Declare(const char* suite, const char* test, Declared declared) {

@@ -4,7 +4,20 @@
 // about the series, unless it is meant to: so every test declares it, and running the very same
 // binary with --baseline on the unpatched kernel proves the declarations.
 //
-//     REVOKE_TEST(Mapping, ChildLosesAccess, baseline::kFails) { ... }
+//     REVOKE_TEST(Uio, UnbindTakesTheMappingAway, baseline::kFails) {
+//       const Mapping bar = MapBar(uio);
+//       ASSERT_THAT(device.Unbind(), SyscallSucceeds());
+//       baseline::FailsFromHere();
+//       EXPECT_THAT(Probe::Read(bar.At(0)), DiesOfSigbusAt(bar.At(0)));
+//     }
+//
+// A test fails for many reasons: no device, a setup that times out, a typing error. So one that is
+// to fail says from where on: what goes wrong before FailsFromHere() proves nothing, and nor does a
+// TEST_CHECK in a child, wherever it is. A child that sees the hole ends with HoleInChild(), and
+// the one who waits for it need not say anything:
+//
+//     Child child([&] { return Probe::Read(word).fault ? 0 : baseline::HoleInChild(); });
+//     EXPECT_THAT(child.Wait(), Exited(0));
 
 #ifndef REVOKE_KSELFTESTS_UTIL_BASELINE_H_
 #define REVOKE_KSELFTESTS_UTIL_BASELINE_H_
@@ -18,7 +31,7 @@
 namespace revoke_test::baseline {
 
 enum class Declared {
-  kFails,   // an assertion fails: the hole is really there
+  kFails,   // an assertion after FailsFromHere() fails: the hole is really there
   kEnosys,  // it cannot even be tried: revokeat(2) answers ENOSYS
   kPasses,  // same behaviour on both kernels, on purpose
 };
@@ -27,21 +40,31 @@ inline constexpr Declared kEnosys = Declared::kEnosys;
 inline constexpr Declared kPasses = Declared::kPasses;
 
 enum class Observed {
-  kFails,    // an assertion failed or the kernel logged a splat, and revokeat(2) did not say ENOSYS
+  kFails,       // first failed after FailsFromHere()
+  kSetupFails,  // first failed elsewhere
   kEnosys,   // failed or was skipped, after the first revokeat(2) of the test had answered ENOSYS
   kPasses,   // ran to its end without a failure or a skip
   kSkips,    // was skipped for another reason
+  kSplats,   // the kernel complained, whatever became of the test
   kCrashes,  // the test's process died
   kHangs,    // the deadline passed
 };
 
-// "fails", "ENOSYS", "passes", "skips", "crashes", "hangs".
+// "fails", "setup-fails", "ENOSYS", "passes", "skips", "splats", "crashes", "hangs".
 const char* Name(Declared declared);
 const char* Name(Observed observed);
 
-// True if a test so declared may do that on the unpatched kernel. Skips, crashes and hangs prove no
-// declaration.
+// True if a test so declared may do that on the unpatched kernel. Each declaration is proven by one
+// thing; the rest proves none.
 bool Proves(Declared declared, Observed observed);
+
+// What the unpatched kernel does wrong is what the next assertion looks at. In a test, any thread
+// or child of it; async-signal-safe.
+void FailsFromHere();
+
+// For children: the same, and the exit code of one that has seen the hole.
+inline constexpr int kHoleExit = 98;
+[[nodiscard]] int HoleInChild();
 
 // Records what `test` (as TEST() spells it) declares; called before main by the macros. A second,
 // different declaration of one test ends the process.

@@ -16,8 +16,9 @@ using baseline::Observed;
 using baseline::Proves;
 
 TEST(Baseline, EachDeclarationIsProvenByOneThingOnly) {
-  for (const Observed observed : {Observed::kFails, Observed::kEnosys, Observed::kPasses,
-                                  Observed::kSkips, Observed::kCrashes, Observed::kHangs}) {
+  for (const Observed observed :
+       {Observed::kFails, Observed::kSetupFails, Observed::kEnosys, Observed::kPasses,
+        Observed::kSkips, Observed::kSplats, Observed::kCrashes, Observed::kHangs}) {
     EXPECT_EQ(Proves(Declared::kFails, observed), observed == Observed::kFails);
     EXPECT_EQ(Proves(Declared::kEnosys, observed), observed == Observed::kEnosys);
     EXPECT_EQ(Proves(Declared::kPasses, observed), observed == Observed::kPasses);
@@ -29,9 +30,11 @@ TEST(Baseline, HasNames) {
   EXPECT_STREQ(Name(Declared::kEnosys), "ENOSYS");
   EXPECT_STREQ(Name(Declared::kPasses), "passes");
   EXPECT_STREQ(Name(Observed::kFails), "fails");
+  EXPECT_STREQ(Name(Observed::kSetupFails), "setup-fails");
   EXPECT_STREQ(Name(Observed::kEnosys), "ENOSYS");
   EXPECT_STREQ(Name(Observed::kPasses), "passes");
   EXPECT_STREQ(Name(Observed::kSkips), "skips");
+  EXPECT_STREQ(Name(Observed::kSplats), "splats");
   EXPECT_STREQ(Name(Observed::kCrashes), "crashes");
   EXPECT_STREQ(Name(Observed::kHangs), "hangs");
 }

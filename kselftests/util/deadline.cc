@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -64,7 +65,8 @@ timespec Deadline::LeftAsTimespec() const {
 }
 
 int Deadline::LeftAsPollTimeout() const {
-  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(Left()).count());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(Left()).count();
+  return static_cast<int>(std::min<std::chrono::milliseconds::rep>(left, INT_MAX));
 }
 
 }  // namespace revoke_test

@@ -44,7 +44,8 @@ class Deadline {
   // Time left, zero once passed.
   std::chrono::nanoseconds Left() const;
 
-  // The same for futex(2) and ppoll(2) (relative), and for poll(2) (milliseconds, rounded up).
+  // The same for futex(2) and ppoll(2) (relative), and for poll(2) (milliseconds, rounded up,
+  // INT_MAX at most).
   timespec LeftAsTimespec() const;
   int LeftAsPollTimeout() const;
 

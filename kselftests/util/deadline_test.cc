@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <climits>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -60,6 +62,12 @@ TEST(Deadline, CountsDown) {
   EXPECT_GE(left.tv_nsec, 0);
   EXPECT_LT(left.tv_nsec, 1'000'000'000);
   EXPECT_NEAR(deadline.LeftAsPollTimeout(), static_cast<double>(whole.count()), 30'000);
+}
+
+TEST(Deadline, FarAwayIsAsFarAsPollCanWait) {
+  // Without the bound this would be negative: for ever.
+  const Deadline deadline(milliseconds{std::int64_t{INT_MAX} + 60'000});
+  EXPECT_EQ(deadline.LeftAsPollTimeout(), INT_MAX);
 }
 
 TEST(Deadline, Passes) {

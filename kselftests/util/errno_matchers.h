@@ -63,6 +63,7 @@ class Judgement {
       return result.error();
     } else {
       static_assert(std::integral<R>, "neither a system call's result nor an object with error()");
+      static_assert(!std::same_as<R, bool>, "a bool is never -1, so it would always succeed");
       if (result != static_cast<R>(-1)) return 0;
       if (!explaining) saved_ = now;
       return saved_.value_or(now);

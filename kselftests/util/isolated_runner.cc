@@ -31,8 +31,8 @@
 #include "ktap_listener.h"
 #include "proc.h"
 #include "process.h"
-#include "revokeat.h"
 #include "test_check.h"
+#include "test_notes.h"
 
 namespace revoke_test {
 namespace {
@@ -60,6 +60,7 @@ class ChannelListener : public testing::EmptyTestEventListener {
 
   void OnTestPartResult(const testing::TestPartResult& part) override {
     if (part.failed()) {
+      NoteFailedAssertion();
       Send(Message::kFailure, FailureText(part));
     } else if (part.skipped()) {
       Send(Message::kSkip, part.message());
@@ -221,7 +222,7 @@ class Runner {
     TEST_PCHECK(sigprocmask(SIG_BLOCK, &stop_signals_, &old_mask_) == 0);
     stop_ = FileDescriptor(signalfd(-1, &stop_signals_, SFD_CLOEXEC | SFD_NONBLOCK));
     TEST_CHECK(stop_.valid());
-    ShareFirstRevoke();
+    ShareTestNotes();
   }
 
   int Run() {
@@ -263,10 +264,10 @@ class Runner {
       result.skip_reason = "disabled by its name";
     } else {
       const auto began = std::chrono::steady_clock::now();
-      ResetFirstRevoke();
+      ResetTestNotes();
       RunInChild(&result);
       if (stop_signal_ != 0) return;
-      result.first_revoke = GetFirstRevoke();
+      result.notes = ReadTestNotes();
       CheckKernel(&result);
       NoteIfSlow(std::chrono::steady_clock::now() - began);
     }
@@ -405,12 +406,11 @@ class Runner {
   // Kills the test's group and whatever else it left, and reaps all of it. Returns the wait status
   // of the test's process; nothing if it cannot be killed.
   std::optional<int> KillAll(pid_t test, const FileDescriptor& process, TestResult* result) {
-    const Deadline deadline(options_.kill_wait);
     // The test's process is not reaped yet, so nobody else can have its number.
     kill(-test, SIGKILL);
     kill(test, SIGKILL);
     std::optional<int> status;
-    if (WaitForEnd(process, deadline)) {
+    if (WaitForEnd(process, Deadline(options_.kill_wait))) {
       int wait_status = 0;
       TEST_PCHECK(RetryEintr([&] { return waitpid(test, &wait_status, 0); }) == test);
       status = wait_status;
@@ -421,10 +421,11 @@ class Runner {
     // Members of its group that had another parent, and those which left the group, are our
     // children now. Killing one may give us its children in turn.
     for (std::vector<pid_t> left = LeftBehind(); !left.empty(); left = LeftBehind()) {
+      for (const pid_t pid : left) kill(pid, SIGKILL);
       for (const pid_t pid : left) {
         const FileDescriptor orphan = PidFd(pid);
-        kill(pid, SIGKILL);
-        if (orphan.valid() && WaitForEnd(orphan, deadline)) {
+        // A deadline for each: the thousandth of a crowd is not to pay for the others.
+        if (orphan.valid() && WaitForEnd(orphan, Deadline(options_.kill_wait))) {
           waitpid(pid, nullptr, 0);
         } else {
           ReportUnkillable(pid, result);

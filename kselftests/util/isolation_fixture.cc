@@ -64,7 +64,10 @@ REVOKE_TEST(Good, SignalsAreNotBlocked, baseline::kPasses) {
   EXPECT_FALSE(sigismember(&mask, SIGTERM));
 }
 
-REVOKE_TEST(Bad, Fails, baseline::kFails) { EXPECT_EQ(1 + 1, 3) << "first\nsecond line"; }
+REVOKE_TEST(Bad, Fails, baseline::kFails) {
+  baseline::FailsFromHere();
+  EXPECT_EQ(1 + 1, 3) << "first\nsecond line";
+}
 
 REVOKE_TEST(Bad, Crashes, baseline::kFails) { raise(SIGSEGV); }
 REVOKE_TEST(Bad, Exits, baseline::kPasses) { std::exit(0); }
@@ -110,17 +113,41 @@ REVOKE_TEST(Leaves, InSessionAndHangs, baseline::kPasses) {
 }
 
 // Baseline: right and wrong declarations, on a kernel without revokeat(2) unless said otherwise.
-REVOKE_TEST(Declared, RightFails, baseline::kFails) { FAIL() << "the hole"; }
+REVOKE_TEST(Declared, RightFails, baseline::kFails) {
+  baseline::FailsFromHere();
+  FAIL() << "the hole";
+}
+REVOKE_TEST(Declared, RightFailsInChild, baseline::kFails) {
+  EXPECT_THAT(InChild([] { return baseline::HoleInChild(); }), Exited(0));
+}
 REVOKE_TEST(Declared, RightEnosys, baseline::kEnosys) { EXPECT_EQ(revoke("/dev/null"), 0); }
 REVOKE_TEST(Declared, RightEnosysSkip, baseline::kEnosys) { REVOKE_NEED_REVOKEAT(); }
 REVOKE_TEST(Declared, RightEnosysInChild, baseline::kEnosys) {
   EXPECT_THAT(InChild([] { TEST_PCHECK(revoke("/dev/null") == 0); }), Exited(0));
 }
 REVOKE_TEST(Declared, RightPasses, baseline::kPasses) {}
-REVOKE_TEST(Declared, WrongFails, baseline::kFails) {}
+REVOKE_TEST(Declared, WrongFails, baseline::kFails) { baseline::FailsFromHere(); }
+REVOKE_TEST(Declared, WrongFailsInSetup, baseline::kFails) {
+  EXPECT_TRUE(false) << "no device";
+  baseline::FailsFromHere();
+  EXPECT_TRUE(false) << "of course";
+}
+REVOKE_TEST(Declared, WrongFailsInACheck, baseline::kFails) {
+  baseline::FailsFromHere();
+  EXPECT_THAT(InChild([] { TEST_CHECK(false && "in the child"); }), Exited(0));
+}
+class NotSetUp : public testing::Test {
+ protected:
+  void SetUp() override { FAIL() << "no device"; }
+};
+REVOKE_TEST_F(NotSetUp, WrongFails, baseline::kFails) { baseline::FailsFromHere(); }
 REVOKE_TEST(Declared, WrongFailsEnosys, baseline::kFails) { EXPECT_EQ(revoke("/dev/null"), 0); }
 REVOKE_TEST(Declared, WrongEnosys, baseline::kEnosys) { FAIL() << "not for want of revokeat"; }
 REVOKE_TEST(Declared, WrongEnosysPasses, baseline::kEnosys) { EXPECT_EQ(revoke("/dev/null"), -1); }
+REVOKE_TEST(Declared, WrongEnosysInSetup, baseline::kEnosys) {
+  EXPECT_TRUE(false) << "no device";
+  EXPECT_EQ(revoke("/dev/null"), 0);
+}
 REVOKE_TEST(Declared, WrongPasses, baseline::kPasses) { FAIL() << "a surprise"; }
 REVOKE_TEST(Declared, WrongSkips, baseline::kFails) { GTEST_SKIP() << "no device"; }
 TEST(Declared, Nothing) {}

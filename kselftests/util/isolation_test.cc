@@ -334,6 +334,8 @@ TEST_F(Isolation, BaselineProvesDeclarations) {
   const RunResult run = RunTests("Declared.Right*:*Values.*:Bad.Fails", {"--baseline"});
   EXPECT_THAT(run.status, Exited(0)) << run.out;
   EXPECT_THAT(run.out, HasSubstr("# baseline Declared.RightFails declared=fails observed=fails\n"));
+  EXPECT_THAT(run.out,
+              HasSubstr("# baseline Declared.RightFailsInChild declared=fails observed=fails\n"));
   for (const char* test : {"RightEnosys", "RightEnosysSkip", "RightEnosysInChild"}) {
     EXPECT_THAT(run.out, HasSubstr("# baseline Declared." + std::string(test) +
                                    " declared=ENOSYS observed=ENOSYS\n"));
@@ -349,9 +351,13 @@ TEST_F(Isolation, BaselineRefutesDeclarations) {
   const std::string wrong[][3] = {
       {"Declared.WrongFails", "fails", "passes"},
       {"Declared.WrongFailsEnosys", "fails", "ENOSYS"},
-      {"Declared.WrongEnosys", "ENOSYS", "fails"},
+      {"Declared.WrongFailsInSetup", "fails", "setup-fails"},
+      {"Declared.WrongFailsInACheck", "fails", "setup-fails"},
+      {"NotSetUp.WrongFails", "fails", "setup-fails"},
+      {"Declared.WrongEnosys", "ENOSYS", "setup-fails"},
+      {"Declared.WrongEnosysInSetup", "ENOSYS", "setup-fails"},
       {"Declared.WrongEnosysPasses", "ENOSYS", "passes"},
-      {"Declared.WrongPasses", "passes", "fails"},
+      {"Declared.WrongPasses", "passes", "setup-fails"},
       {"Declared.WrongSkips", "fails", "skips"},
       {"Declared.Nothing", "nothing", "passes"},
       {"Bad.Crashes", "fails", "crashes"},
@@ -374,7 +380,7 @@ TEST_F(Isolation, NoteOfFirstRevokeIsPerTest) {
   const RunResult run =
       RunTests("Declared.RightEnosysInChild:Declared.WrongEnosys", {"--baseline"});
   EXPECT_THAT(run.out,
-              HasSubstr("# baseline Declared.WrongEnosys declared=ENOSYS observed=fails\n"));
+              HasSubstr("# baseline Declared.WrongEnosys declared=ENOSYS observed=setup-fails\n"));
 }
 
 // ---- in one process ----

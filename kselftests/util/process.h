@@ -37,6 +37,7 @@ class ExitStatus {
   static ExitStatus StillRunning() { return {0, Kind::kStillRunning}; }
   static ExitStatus NotStarted(int error) { return {error, Kind::kNotStarted}; }
 
+  bool IsStillRunning() const { return kind_ == Kind::kStillRunning; }
   bool HasExited(int code) const;
   bool WasKilledBy(int signo) const;
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iostream>
 #include <memory>
 
 #include "deadline.h"
@@ -115,6 +116,18 @@ class Side {
 
 namespace internal {
 
+testing::AssertionResult MetOften(const RaceReport& report, const RaceOptions& options) {
+  const int wanted = std::min(options.min_rounds, options.rounds);
+  if (report.rounds < wanted) {
+    return testing::AssertionFailure() << "less than " << wanted << " rounds: " << report;
+  }
+  if (report.overlapped * options.one_in < report.rounds) {
+    return testing::AssertionFailure()
+           << "the sides meet in less than one of " << options.one_in << " rounds: " << report;
+  }
+  return testing::AssertionSuccess();
+}
+
 bool AllOverlap(const std::vector<Window>& windows) {
   std::int64_t latest_start = windows.front().start;
   std::int64_t earliest_end = windows.front().end;
@@ -196,7 +209,7 @@ RaceReport Race(const RaceOptions& options, const std::vector<std::function<void
   RaceReport report;
   std::vector<std::int64_t> total(sides.size(), 0);
   while (report.rounds < options.rounds) {
-    if (report.rounds > 0 && deadline.Passed()) {
+    if (report.rounds >= options.min_rounds && deadline.Passed()) {
       report.hit_limit = true;
       break;
     }
@@ -232,6 +245,18 @@ RaceReport Race(const RaceOptions& options, const std::vector<std::function<void
   }
   report.elapsed = std::chrono::nanoseconds(Now() - began);
   return report;
+}
+
+void ExpectRace(const RaceOptions& options, const std::vector<std::function<void()>>& sides,
+                const std::function<void()>& before, const std::function<void()>& after) {
+  const RaceReport report = Race(options, sides, {.before = before, .after = [&] {
+                                                    if (after) after();
+                                                    return !testing::Test::HasFailure();
+                                                  }});
+  // For whoever reads the results.
+  std::cout << report << std::endl;
+  if (testing::Test::HasFailure()) return;
+  EXPECT_TRUE(internal::MetOften(report, options));
 }
 
 std::ostream& operator<<(std::ostream& os, const RaceReport& report) {

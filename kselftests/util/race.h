@@ -8,13 +8,13 @@
 // made to fall on one common instant, so that over the rounds every part of one side meets every
 // part of the others.
 //
-//     const RaceReport report = Race({.rounds = 2000}, {[&] { read(...); }, [&] { revokeat(...);
-//     }},
-//                                    {.before = ..., .after = ...});
-//     EXPECT_GT(report.overlapped, 0) << report;
+//     ExpectRace({.rounds = 2000}, {[&] { read(...); }, [&] { revokeat(...); }},
+//                [&] { fd = OpenDevice(); }, [&] { EXPECT_TRUE(IsRevoked(fd)); });
 
 #ifndef REVOKE_KSELFTESTS_UTIL_RACE_H_
 #define REVOKE_KSELFTESTS_UTIL_RACE_H_
+
+#include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdint>
@@ -27,6 +27,10 @@ namespace revoke_test {
 struct RaceOptions {
   int rounds = 1000;                       // at most
   std::chrono::milliseconds limit{5'000};  // at most, scaled; checked after each round
+  int min_rounds = 8;                      // made even if that takes longer than `limit`
+  // For ExpectRace(): one in so many rounds at least must overlap. What is given here is half of
+  // what the slowest machine gives, or less.
+  int one_in = 4;
   // Gives each side a CPU of its own as far as there are any. Without that a scheduler with enough
   // else to do may keep all sides on one CPU, where they never overlap.
   bool pin = true;
@@ -53,12 +57,21 @@ struct RaceReport {
 RaceReport Race(const RaceOptions& options, const std::vector<std::function<void()>>& sides,
                 const RaceHooks& hooks = {});
 
+// Race() for suites, whose `after` judges a round with GoogleTest's assertions; the first failure
+// ends it. Prints the report, and fails the test if the sides have met too seldom: a race that is
+// none sees nothing.
+void ExpectRace(const RaceOptions& options, const std::vector<std::function<void()>>& sides,
+                const std::function<void()>& before, const std::function<void()>& after);
+
 namespace internal {
 
 struct Window {
   std::int64_t start = 0;  // ns on CLOCK_MONOTONIC
   std::int64_t end = 0;
 };
+
+// Whether there were enough rounds, and enough of them overlapped.
+testing::AssertionResult MetOften(const RaceReport& report, const RaceOptions& options);
 
 // True if some instant belongs to every window.
 bool AllOverlap(const std::vector<Window>& windows);

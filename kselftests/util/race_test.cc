@@ -3,6 +3,7 @@
 #include "race.h"
 
 #include <gmock/gmock.h>
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -173,6 +174,49 @@ TEST(Race, HooksFrameEachRound) {
                                       }});
   EXPECT_EQ(report.rounds, 10);  // ended by the hook
   EXPECT_EQ(ran, 20);
+}
+
+TEST(Race, MakesTheLeastRoundsHoweverLongTheyTake) {
+  const std::function<void()> side = [] { Busy(milliseconds(1)); };
+  const RaceReport report =
+      Race({.rounds = 100, .limit = milliseconds(0), .min_rounds = 5}, {side, side});
+  EXPECT_EQ(report.rounds, 5);
+}
+
+RaceReport Met(int rounds, int overlapped) {
+  RaceReport report;
+  report.rounds = rounds;
+  report.overlapped = overlapped;
+  return report;
+}
+
+TEST(MetOften, WantsAShareOfTheRounds) {
+  EXPECT_TRUE(internal::MetOften(Met(200, 200), {}));
+  EXPECT_TRUE(internal::MetOften(Met(200, 50), {}));
+  EXPECT_FALSE(internal::MetOften(Met(200, 49), {}));
+  EXPECT_FALSE(internal::MetOften(Met(200, 1), {}));
+  EXPECT_FALSE(internal::MetOften(Met(200, 0), {}));
+  EXPECT_TRUE(internal::MetOften(Met(200, 2), {.one_in = 100}));
+  EXPECT_FALSE(internal::MetOften(Met(200, 1), {.one_in = 100}));
+}
+
+TEST(MetOften, WantsRounds) {
+  EXPECT_FALSE(internal::MetOften(Met(7, 7), {}));
+  EXPECT_TRUE(internal::MetOften(Met(8, 8), {}));
+  EXPECT_TRUE(internal::MetOften(Met(3, 3), {.rounds = 3}));
+  EXPECT_FALSE(internal::MetOften(Met(0, 0), {}));
+}
+
+TEST(ExpectRace, FailsIfTheSidesMeetTooSeldom) {
+  int before = 0;
+  int after = 0;
+  // Nothing is often enough.
+  EXPECT_NONFATAL_FAILURE(
+      ExpectRace(
+          {.rounds = 3, .one_in = 0}, {[] {}, [] {}}, [&] { ++before; }, [&] { ++after; }),
+      "the sides meet in less than one of");
+  EXPECT_EQ(before, 3);
+  EXPECT_EQ(after, 3);
 }
 
 TEST(Race, ReportPrints) {

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
+#include "skip.h"
+
 #if __has_include(<linux/revoke.h>)
 #include <linux/revoke.h>
 #endif
@@ -23,29 +25,24 @@
 
 namespace revoke_test {
 
-// revokeat(2) itself: 0, or -1 and errno. Async-signal-safe. What the first call of a test answered
-// is noted for the baseline (baseline.h), also when it was made in a child.
+// revokeat(2) itself: 0, or -1 and errno. Async-signal-safe. What the first call of a test was
+// answered is noted for the baseline (test_notes.h), also when it was made in a child.
 int revokeat(int dfd, const char* path, unsigned int flags);
 
 // revoke(path) as libc would have it: revokeat(AT_FDCWD, path, 0).
 int revoke(const char* path);
 
+// Revokes the open file of `fd` alone: revokeat() with REVOKE_FILE.
+int RevokeFile(int fd);
+
 // True if the running kernel has revokeat(2): anything but ENOSYS for a call that cannot succeed.
 bool HaveRevokeat();
-
-// What the first revokeat() of a test was answered.
-enum class FirstRevoke : int { kNotCalled, kEnosys, kOther };
-
-// Puts the note into memory shared with children forked later. Called once by IsolatedMain.
-void ShareFirstRevoke();
-void ResetFirstRevoke();
-FirstRevoke GetFirstRevoke();
 
 }  // namespace revoke_test
 
 // For tests that need more than the system call to try anything, such as the test device which
 // comes with it: skips when the kernel has no revokeat(2), which the baseline takes for ENOSYS.
 #define REVOKE_NEED_REVOKEAT() \
-  if (!::revoke_test::HaveRevokeat()) GTEST_SKIP() << "this kernel has no revokeat(2)"
+  REVOKE_SKIP_IF(!::revoke_test::HaveRevokeat(), "this kernel has no revokeat(2)")
 
 #endif  // REVOKE_KSELFTESTS_UTIL_REVOKEAT_H_

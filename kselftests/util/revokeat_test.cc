@@ -9,6 +9,7 @@
 #include "errno_matchers.h"
 #include "process.h"
 #include "skip.h"
+#include "test_notes.h"
 
 namespace revoke_test {
 namespace {
@@ -16,9 +17,8 @@ namespace {
 class OnHost : public testing::Test {
  protected:
   void SetUp() override {
-    ResetFirstRevoke();
     REVOKE_SKIP_IF(HaveRevokeat(), "these are for a kernel without revokeat(2)");
-    ResetFirstRevoke();
+    ResetTestNotes();
   }
 };
 
@@ -28,20 +28,17 @@ TEST_F(OnHost, CallsAnswerEnosys) {
 }
 
 TEST_F(OnHost, FirstAnswerIsNoted) {
-  EXPECT_EQ(GetFirstRevoke(), FirstRevoke::kNotCalled);
   EXPECT_THAT(revoke("/dev/null"), SyscallFailsWithErrno(ENOSYS));
-  EXPECT_EQ(GetFirstRevoke(), FirstRevoke::kEnosys);
-  ResetFirstRevoke();
-  EXPECT_EQ(GetFirstRevoke(), FirstRevoke::kNotCalled);
+  EXPECT_EQ(ReadTestNotes().first_revoke, FirstRevoke::kEnosys);
 }
 
 TEST_F(OnHost, ChildrenSpeakForTheTest) {
   // Without sharing the note stays in the child.
   EXPECT_THAT(InChild([] { static_cast<void>(revoke("/dev/null")); }), Exited(0));
-  EXPECT_EQ(GetFirstRevoke(), FirstRevoke::kNotCalled);
-  ShareFirstRevoke();
+  EXPECT_EQ(ReadTestNotes().first_revoke, FirstRevoke::kNotCalled);
+  ShareTestNotes();
   EXPECT_THAT(InChild([] { static_cast<void>(revoke("/dev/null")); }), Exited(0));
-  EXPECT_EQ(GetFirstRevoke(), FirstRevoke::kEnosys);
+  EXPECT_EQ(ReadTestNotes().first_revoke, FirstRevoke::kEnosys);
 }
 
 TEST(Revokeat, NumbersAreThoseOfTheSeries) {

@@ -114,6 +114,10 @@ std::string FaultText(const Fault& fault) {
   return out.str();
 }
 
+bool IsSigbusAt(const std::optional<Fault>& fault, const volatile void* addr) {
+  return fault == Fault{.signo = SIGBUS, .code = BUS_ADRERR, .addr = const_cast<const void*>(addr)};
+}
+
 std::optional<Fault> Probe::Call(void (*body)(void*), void* context) {
   static const bool installed = [] {
     InstallHandlers();

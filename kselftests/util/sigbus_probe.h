@@ -97,6 +97,15 @@ bool MatchFault(const std::optional<Fault>& fault, int signo, int code, const vo
 
 }  // namespace internal
 
+// What DiesOfSigbusAt() asks for, where no matcher can be used: in children.
+bool IsSigbusAt(const std::optional<Fault>& fault, const volatile void* addr);
+
+// Whether a read of `from` gives that.
+template <std::integral T>
+bool DiesOfSigbus(const volatile T* from) {
+  return IsSigbusAt(Probe::Read(from).fault, from);
+}
+
 // The access raised SIGBUS with BUS_ADRERR (what a fault handler's VM_FAULT_SIGBUS gives) at
 // exactly this address.
 MATCHER_P(

@@ -99,6 +99,20 @@ TEST_F(SigbusProbe, WorksInChildren) {
               Exited(0));
 }
 
+TEST_F(SigbusProbe, ChildrenJudgeAsTheMatcherDoes) {
+  EXPECT_TRUE(DiesOfSigbus(Bad()));
+  EXPECT_FALSE(DiesOfSigbus(mapping_.At()));
+  const Mapping guard = Mapping::Anonymous(PageSize(), PROT_NONE);
+  EXPECT_FALSE(DiesOfSigbus(guard.At()));
+  const Fault fault = {
+      .signo = SIGBUS, .code = BUS_ADRERR, .addr = const_cast<const std::uint32_t*>(Bad())};
+  EXPECT_TRUE(IsSigbusAt(fault, Bad()));
+  EXPECT_FALSE(IsSigbusAt(std::nullopt, Bad()));
+  EXPECT_FALSE(IsSigbusAt(fault, Bad() + 1));
+  EXPECT_FALSE(IsSigbusAt(Fault{.signo = SIGBUS, .code = BUS_OBJERR, .addr = fault.addr}, Bad()));
+  EXPECT_FALSE(IsSigbusAt(Fault{.signo = SIGSEGV, .code = fault.code, .addr = fault.addr}, Bad()));
+}
+
 TEST_F(SigbusProbe, StopsAtTheFault) {
   volatile int reached = 0;
   const ProbeResult<void> result = Probe::Run([&] {

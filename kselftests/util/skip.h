@@ -7,8 +7,11 @@
 
 #include <gtest/gtest.h>
 
-// Skips the running test if `condition` holds. To be used in a test body or in SetUp().
-#define REVOKE_SKIP_IF(condition, reason) \
-  if (condition) GTEST_SKIP() << (reason)
+// Skips the running test if `condition` holds. To be used in a test body or in SetUp(). One
+// statement: an else behind it is not its own.
+#define REVOKE_SKIP_IF(condition, reason)    \
+  do {                                       \
+    if (condition) GTEST_SKIP() << (reason); \
+  } while (false)
 
 #endif  // REVOKE_KSELFTESTS_UTIL_SKIP_H_

@@ -58,7 +58,9 @@ std::optional<SkipTable> SkipTable::Load(const std::string& path, std::string* e
 }
 
 const std::string* SkipTable::ReasonFor(std::string_view test) const {
-  const auto entry = reasons_.find(test);
+  auto entry = reasons_.find(test);
+  if (entry == reasons_.end())
+    entry = reasons_.find(test.substr(0, test.find('/', test.find('.'))));
   return entry != reasons_.end() ? &entry->second : nullptr;
 }
 

@@ -19,7 +19,8 @@ namespace revoke_test {
 //     Suite.Test <TAB> reason
 //
 // Blank lines and lines beginning with '#' are ignored. An entry without reason, a name without dot
-// or a name given twice is an error.
+// or a name given twice is an error. "Suite.Test" stands for all instances of a parameterised test
+// ("Suite.Test/3"), "Suite.Test/3" for that one.
 class SkipTable {
  public:
   // The empty table.

@@ -25,6 +25,10 @@ TEST(SkipTable, FindsReasons) {
   EXPECT_THAT(table->ReasonFor("A.B"), Pointee(std::string("no hardware")));
   EXPECT_THAT(table->ReasonFor("P/A.B/0"), Pointee(std::string("other")));
   EXPECT_EQ(table->ReasonFor("A.C"), nullptr);
+  EXPECT_THAT(table->ReasonFor("A.B/7"), Pointee(std::string("no hardware")));
+  EXPECT_EQ(table->ReasonFor("P/A.B/1"), nullptr);
+  EXPECT_EQ(table->ReasonFor("P/A.B"), nullptr);
+  EXPECT_EQ(table->ReasonFor("A.Bc"), nullptr);
   EXPECT_EQ(SkipTable().ReasonFor("A.B"), nullptr);
 }
 

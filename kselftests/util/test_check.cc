@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "test_notes.h"
+
 namespace revoke_test::internal {
 namespace {
 
@@ -19,6 +21,7 @@ iovec Piece(const char* text) {
 }  // namespace
 
 void CheckFailed(const char* file, int line, const char* condition, int error) {
+  NoteFailedCheck();
   std::array<char, 16> number{};
   std::to_chars(number.data(), number.data() + number.size() - 1, line);
   std::array<char, 16> error_number{};

@@ -2,7 +2,8 @@
 //
 // Checks for forked children. A child cannot use GoogleTest's assertions: they would be recorded in
 // its copy of the test and vanish with it. These write one line to standard error and end the
-// process with kCheckFailedExit, and they use async-signal-safe calls only.
+// process with kCheckFailedExit, and they use async-signal-safe calls only. One that fails never
+// proves a hole (baseline.h).
 
 #ifndef REVOKE_KSELFTESTS_UTIL_TEST_CHECK_H_
 #define REVOKE_KSELFTESTS_UTIL_TEST_CHECK_H_

@@ -33,6 +33,10 @@ Verdict JudgeBaseline(const TestResult& result, const Policy& policy,
     verdict = JudgeSkip(result, policy);
   } else if (baseline::Proves(*declared, observed)) {
     verdict.outcome = Outcome::kPassed;
+  } else if (observed == baseline::Observed::kSetupFails) {
+    verdict.notes.emplace_back(
+        "what failed first proves nothing: it came before baseline::FailsFromHere(), or was a "
+        "TEST_CHECK; make the setup work here, or move the mark to what this kernel does wrong");
   } else {
     verdict.notes.emplace_back(
         "does not do on this kernel what it declares; correct the declaration if the test is right, "
@@ -49,10 +53,21 @@ Verdict JudgeBaseline(const TestResult& result, const Policy& policy,
 baseline::Observed Observe(const TestResult& result) {
   if (result.ending == TestResult::Ending::kHung) return baseline::Observed::kHangs;
   if (result.ending == TestResult::Ending::kCrashed) return baseline::Observed::kCrashes;
-  const bool failed = result.failed || result.splat;
-  if (!failed && !result.skipped) return baseline::Observed::kPasses;
-  if (result.first_revoke == FirstRevoke::kEnosys) return baseline::Observed::kEnosys;
-  return failed ? baseline::Observed::kFails : baseline::Observed::kSkips;
+  if (result.splat) return baseline::Observed::kSplats;
+  if (result.failed) {
+    switch (result.notes.first_failure) {
+      case FirstFailure::kAfterEnosys:
+        return baseline::Observed::kEnosys;
+      case FirstFailure::kAtTheHole:
+        return baseline::Observed::kFails;
+      case FirstFailure::kInSetup:
+      case FirstFailure::kNone:
+        return baseline::Observed::kSetupFails;
+    }
+  }
+  if (!result.skipped) return baseline::Observed::kPasses;
+  return result.notes.first_revoke == FirstRevoke::kEnosys ? baseline::Observed::kEnosys
+                                                           : baseline::Observed::kSkips;
 }
 
 Verdict Judge(const TestResult& result, const Policy& policy,

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "baseline.h"
-#include "revokeat.h"
 #include "skip_table.h"
+#include "test_notes.h"
 
 namespace revoke_test {
 
@@ -30,7 +30,7 @@ struct TestResult {
   std::string skip_reason;
   bool splat = false;       // the kernel log or the taint flags complain
   bool unkillable = false;  // left a process that SIGKILL does not end
-  FirstRevoke first_revoke = FirstRevoke::kNotCalled;
+  TestNotes notes;
 };
 
 struct Policy {

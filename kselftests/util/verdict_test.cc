@@ -40,8 +40,17 @@ TestResult Ended(Ending ending) {
   result.ending = ending;
   return result;
 }
+TestResult FailedAt(FirstFailure when) {
+  TestResult result = Failed();
+  result.notes.first_failure = when;
+  return result;
+}
+TestResult Splat(TestResult result) {
+  result.splat = true;
+  return result;
+}
 TestResult After(FirstRevoke first, TestResult result) {
-  result.first_revoke = first;
+  result.notes.first_revoke = first;
   return result;
 }
 
@@ -65,9 +74,7 @@ TEST(Judge, EveryTroubleFails) {
   EXPECT_EQ(Judged(Failed()), Outcome::kFailed);
   EXPECT_EQ(Judged(Ended(Ending::kCrashed)), Outcome::kFailed);
   EXPECT_EQ(Judged(Ended(Ending::kHung)), Outcome::kFailed);
-  TestResult splat = Passed();
-  splat.splat = true;
-  EXPECT_EQ(Judged(splat), Outcome::kFailed);
+  EXPECT_EQ(Judged(Splat(Passed())), Outcome::kFailed);
   TestResult unkillable = Passed();
   unkillable.unkillable = true;
   EXPECT_EQ(Judged(unkillable), Outcome::kFailed);
@@ -111,21 +118,30 @@ TEST(Judge, RequiredSkipFailsUnlessListed) {
 
 TEST(Observe, Classifies) {
   EXPECT_EQ(Observe(Passed()), Observed::kPasses);
-  EXPECT_EQ(Observe(Failed()), Observed::kFails);
+  EXPECT_EQ(Observe(FailedAt(FirstFailure::kAtTheHole)), Observed::kFails);
+  EXPECT_EQ(Observe(FailedAt(FirstFailure::kInSetup)), Observed::kSetupFails);
+  EXPECT_EQ(Observe(FailedAt(FirstFailure::kNone)), Observed::kSetupFails) << "nobody knows when";
+  EXPECT_EQ(Observe(FailedAt(FirstFailure::kAfterEnosys)), Observed::kEnosys);
   EXPECT_EQ(Observe(Skipped()), Observed::kSkips);
   EXPECT_EQ(Observe(Ended(Ending::kCrashed)), Observed::kCrashes);
   EXPECT_EQ(Observe(Ended(Ending::kHung)), Observed::kHangs);
-  TestResult splat = Passed();
-  splat.splat = true;
-  EXPECT_EQ(Observe(splat), Observed::kFails);
+}
+
+// It may have come before the hole, and where it is the hole, something else sees it as well.
+TEST(Observe, SplatIsNeverTheHole) {
+  EXPECT_EQ(Observe(Splat(Passed())), Observed::kSplats);
+  EXPECT_EQ(Observe(Splat(Skipped())), Observed::kSplats);
+  EXPECT_EQ(Observe(Splat(FailedAt(FirstFailure::kAtTheHole))), Observed::kSplats);
+  EXPECT_EQ(Observe(Splat(FailedAt(FirstFailure::kAfterEnosys))), Observed::kSplats);
 }
 
 TEST(Observe, EnosysNeedsTheAnswerAndTheEffect) {
-  EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, Failed())), Observed::kEnosys);
   EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, Skipped())), Observed::kEnosys);
   EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, Passed())), Observed::kPasses);
-  EXPECT_EQ(Observe(After(FirstRevoke::kOther, Failed())), Observed::kFails);
   EXPECT_EQ(Observe(After(FirstRevoke::kOther, Skipped())), Observed::kSkips);
+  // It had gone wrong before.
+  EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, FailedAt(FirstFailure::kInSetup))),
+            Observed::kSetupFails);
   // A crash or a hang is never taken for a missing system call.
   EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, Ended(Ending::kCrashed))), Observed::kCrashes);
   EXPECT_EQ(Observe(After(FirstRevoke::kEnosys, Ended(Ending::kHung))), Observed::kHangs);
@@ -137,12 +153,28 @@ Verdict OnBaseline(const TestResult& result, std::optional<Declared> declared, P
 }
 
 TEST(JudgeBaseline, RightDeclarationPasses) {
-  const Verdict verdict = OnBaseline(Failed(), Declared::kFails);
+  const Verdict verdict = OnBaseline(FailedAt(FirstFailure::kAtTheHole), Declared::kFails);
   EXPECT_EQ(verdict.outcome, Outcome::kPassed);
   EXPECT_THAT(verdict.notes, ElementsAre("baseline Suite.Test declared=fails observed=fails"));
   EXPECT_EQ(OnBaseline(Passed(), Declared::kPasses).outcome, Outcome::kPassed);
-  EXPECT_EQ(OnBaseline(After(FirstRevoke::kEnosys, Failed()), Declared::kEnosys).outcome,
+  EXPECT_EQ(OnBaseline(FailedAt(FirstFailure::kAfterEnosys), Declared::kEnosys).outcome,
             Outcome::kPassed);
+}
+
+TEST(JudgeBaseline, FailureBeforeTheHoleProvesNothing) {
+  for (const Declared declared : {Declared::kFails, Declared::kEnosys, Declared::kPasses}) {
+    const Verdict verdict = OnBaseline(FailedAt(FirstFailure::kInSetup), declared);
+    EXPECT_EQ(verdict.outcome, Outcome::kFailed);
+    EXPECT_THAT(verdict.notes, Contains(HasSubstr("observed=setup-fails")));
+    EXPECT_THAT(verdict.notes, Contains(HasSubstr("baseline::FailsFromHere()")));
+  }
+}
+
+TEST(JudgeBaseline, SplatProvesNothing) {
+  for (const Declared declared : {Declared::kFails, Declared::kEnosys, Declared::kPasses}) {
+    EXPECT_EQ(OnBaseline(Splat(FailedAt(FirstFailure::kAtTheHole)), declared).outcome,
+              Outcome::kFailed);
+  }
 }
 
 TEST(JudgeBaseline, WrongDeclarationFails) {
@@ -150,8 +182,9 @@ TEST(JudgeBaseline, WrongDeclarationFails) {
   EXPECT_EQ(verdict.outcome, Outcome::kFailed);
   EXPECT_THAT(verdict.notes, Contains("baseline Suite.Test declared=fails observed=passes"));
   EXPECT_THAT(verdict.notes, Contains(HasSubstr("correct the declaration")));
-  EXPECT_EQ(OnBaseline(Failed(), Declared::kPasses).outcome, Outcome::kFailed);
-  EXPECT_EQ(OnBaseline(Failed(), Declared::kEnosys).outcome, Outcome::kFailed);
+  const TestResult at_the_hole = FailedAt(FirstFailure::kAtTheHole);
+  EXPECT_EQ(OnBaseline(at_the_hole, Declared::kPasses).outcome, Outcome::kFailed);
+  EXPECT_EQ(OnBaseline(at_the_hole, Declared::kEnosys).outcome, Outcome::kFailed);
   EXPECT_EQ(OnBaseline(Ended(Ending::kCrashed), Declared::kFails).outcome, Outcome::kFailed);
   EXPECT_EQ(OnBaseline(Ended(Ending::kHung), Declared::kFails).outcome, Outcome::kFailed);
 }
@@ -171,7 +204,7 @@ TEST(JudgeBaseline, SkipProvesNothing) {
 }
 
 TEST(JudgeBaseline, UnkillableFails) {
-  TestResult result = Failed();
+  TestResult result = FailedAt(FirstFailure::kAtTheHole);
   result.unkillable = true;
   EXPECT_EQ(OnBaseline(result, Declared::kFails).outcome, Outcome::kFailed);
 }

@@ -47,25 +47,33 @@ apt_versions() { # PACKAGE -> every version on offer, newest first
 	APT_CONFIG=$apt_dir/apt.conf apt-cache madison "$1" | awk -F' *[|] *' '{ print $2 }' | sort -rVu
 }
 
-# apt_fetch SUITE PACKAGE VERSION SHA256 [GLOB]: sets $deb to a verified .deb in
-# the cache.  When VERSION is no longer on offer and GLOB is given, the newest
-# version matching GLOB is taken, checked against apt's signed index, with a
-# warning.  Returns 1, having said why, when there is none.
+# find_version SUITE PACKAGE VERSION GLOB: sets $offered to VERSION or, when that
+# is gone, with a warning to the newest one that matches GLOB.
+find_version() {
+	local v
+	offered=''
+	private_apt "$1" || return 1
+	for v in $(apt_versions "$2"); do
+		if [[ $v == "$3" ]]; then offered=$v; return; fi
+		# shellcheck disable=SC2053 # a pattern is wanted
+		if [[ -z $offered && $v == $4 ]]; then offered=$v; fi
+	done
+	[[ -n $offered ]] || { note "suite $1 offers no $2 $3 nor any $4"; return 1; }
+	warn "$2 $3 is gone from $1; using $offered instead, which nobody tested this project with"
+}
+
+# apt_fetch SUITE PACKAGE VERSION SHA256 GLOB: sets $deb to a verified .deb in the
+# cache; only VERSION has SHA256, another is checked against apt's signed index.
+# Returns 1, having said why, when there is none.
 apt_fetch() {
-	local suite=$1 package=$2 version=$3 sum=$4 glob=${5:-} offered='' v f
+	local suite=$1 package=$2 version=$3 sum=$4 offered f
 	deb=$cache/dl/${package}_${version//:/%3a}_all.deb
 	if [[ -f $deb ]]; then
 		sha256_is "$deb" "$sum" && return 0
 		warn "$deb does not have the pinned checksum; fetching it again"
 		rm -f "$deb"
 	fi
-	private_apt "$suite" || return 1
-	for v in $(apt_versions "$package"); do
-		if [[ $v == "$version" ]]; then offered=$v; break; fi
-		# shellcheck disable=SC2053 # a pattern is wanted
-		if [[ -z $offered && -n $glob && $v == $glob ]]; then offered=$v; fi
-	done
-	[[ -n $offered ]] || { note "suite $suite offers no $package $version${glob:+ nor any $glob}"; return 1; }
+	find_version "$suite" "$package" "$version" "$5" || return 1
 	note "downloading $package $offered"
 	(cd "$cache/dl/.part" && APT_CONFIG=$apt_dir/apt.conf apt-get download "$package=$offered" >&2) || {
 		note "downloading $package failed; run again to resume"
@@ -75,29 +83,28 @@ apt_fetch() {
 	if [[ $offered == "$version" ]]; then
 		sha256_is "$f" "$sum" || { rm -f "$f"; note "the $package $version on offer does not have the sha256 pinned in the project; not used"; return 1; }
 	else
-		warn "$package $version is gone from $suite; using $offered instead, which nobody tested this project with"
 		deb=$cache/dl/${f##*/}
 	fi
 	mv "$f" "$deb"
 }
 
-# apt_fetch_source SUITE PACKAGE VERSION SHA256: sets $tarball to the verified
-# upstream tarball of a source package in the cache.  Returns 1, having said
-# why, when there is none.
+# apt_fetch_source SUITE PACKAGE VERSION SHA256 GLOB: sets $tarball to the
+# upstream tarball of a source package, likewise.
 apt_fetch_source() {
-	local suite=$1 package=$2 version=$3 sum=$4 f
+	local suite=$1 package=$2 version=$3 sum=$4 offered f
 	tarball=$cache/dl/${package}_$version.source.tar
 	if sha256_is "$tarball" "$sum"; then return 0; fi
-	private_apt "$suite" || return 1
-	note "downloading the source of $package $version"
+	find_version "$suite" "$package" "$version" "$5" || return 1
+	tarball=$cache/dl/${package}_$offered.source.tar
+	note "downloading the source of $package $offered"
 	rm -rf "$cache/dl/.part/source"
 	mkdir -p "$cache/dl/.part/source"
-	(cd "$cache/dl/.part/source" && APT_CONFIG=$apt_dir/apt.conf apt-get -q source --download-only --tar-only "$package=$version" >&2) || {
-		note "suite $suite does not give the source of $package $version"
+	(cd "$cache/dl/.part/source" && APT_CONFIG=$apt_dir/apt.conf apt-get -q source --download-only --tar-only "$package=$offered" >&2) || {
+		note "suite $suite does not give the source of $package $offered"
 		return 1
 	}
 	for f in "$cache/dl/.part/source/${package}"_*.orig.tar.*; do
-		sha256_is "$f" "$sum" || { note "$f does not have the sha256 pinned in the project; not used"; return 1; }
+		[[ $offered != "$version" ]] || sha256_is "$f" "$sum" || { note "$f does not have the sha256 pinned in the project; not used"; return 1; }
 		mv "$f" "$tarball"
 	done
 }

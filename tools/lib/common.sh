@@ -15,6 +15,11 @@ die() {
 	note "error: $*"
 	exit 1
 }
+usage_error() { # needs a function usage
+	note "$1"
+	usage >&2
+	exit 2
+}
 
 # The pins: KERNEL_VERSION, PACKAGE, ... (see the file itself).
 load_base() {
@@ -39,7 +44,10 @@ sha256_is() { [[ -f $1 && $(sha256sum "$1") == "$2 "* ]]; }
 
 # One run of a tool at a time per cache; waits for the other one.
 take_lock() {
+	local foreign
 	mkdir -p "$cache"
+	foreign=$(find "$cache" -maxdepth 1 ! -writable -print -quit)
+	[[ -z $foreign ]] || die "$foreign cannot be written (made by root?); 'chown -R' $cache to you, or set XDG_CACHE_HOME"
 	exec {lock_fd}>"$cache/.lock-$1"
 	flock -n "$lock_fd" || {
 		note "waiting for another $1 to finish"
@@ -48,12 +56,18 @@ take_lock() {
 }
 
 # Commits come out with the same ids on every machine: nobody's git
-# configuration takes part and the committer is always the same.
+# configuration takes part, but for whose trees are trusted, and the committer
+# is always the same.
 git_deterministic() {
-	export GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null LC_ALL=C TZ=UTC
-	export GIT_COMMITTER_NAME='revoke series' GIT_COMMITTER_EMAIL='series@localhost'
+	local trusted=$cache/gitconfig
 	unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMITTER_DATE GIT_AUTHOR_NAME \
 		GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE
+	if [[ ${GIT_CONFIG_GLOBAL:-} != "$trusted" ]]; then
+		{ echo '[safe]'; git -C / config --get-all safe.directory | sed 's/["\\]/\\&/g; s/.*/directory = "&"/' || true; } >"$trusted.$$"
+		mv "$trusted.$$" "$trusted"
+	fi
+	export GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$trusted LC_ALL=C TZ=UTC
+	export GIT_COMMITTER_NAME='revoke series' GIT_COMMITTER_EMAIL='series@localhost'
 }
 
 r() { git -C "$repo" "$@"; }

@@ -6,20 +6,40 @@
 
 cc=${CC:-gcc}
 if [[ -z ${CC:-} ]] && command -v ccache >/dev/null; then cc='ccache gcc'; fi
-arch_args=() # of cross-build
+# Of cross-build:
+target_cc=$cc srcarch=x86 arch_args=() arch_config=''
 kmake() { # SOURCE OUT ARGS...
-	make -C "$1" "O=$2" "CC=$cc" "HOSTCC=$cc" "${arch_args[@]}" -j "${JOBS:-$(nproc)}" "${@:3}"
+	make -C "$1" "O=$2" "CC=$target_cc" "HOSTCC=$cc" "${arch_args[@]}" -j "${JOBS:-$(nproc)}" "${@:3}"
 }
 
-# The configuration to start from.
-start_config() {
-	local config=${KBUILD_OUTPUT:-$cache/build/series-normal}/.config
-	[[ -f $config ]] || die "no $config; run 'tools/kernel-build series-normal', or set KBUILD_OUTPUT to a configured O= tree"
-	printf '%s\n' "$config"
+# The sides of the facility: what they add to the configuration of every guest
+# and of tools/config/touched.config, and how many of REVOKE and REVOKE_SYSCALL,
+# which selects it, are then in effect.
+declare -A fragments_of=([on]=revoke [nosyscall]='revoke nosyscall' [off]=norevoke)
+declare -A symbols_of=([on]=2 [nosyscall]=1 [off]=0)
+
+# configure SOURCE OUT SIDE: an O= tree that is ready to build single objects.
+configure() {
+	local source=$1 out=$2 side=$3 fragment
+	mkdir -p "$out"
+	# The last word on a symbol counts.
+	{
+		for fragment in base normal touched ${fragments_of[$side]}; do cat "$project/tools/config/$fragment.config"; done
+		printf '%s\n' "$arch_config"
+	} >"$out/side.config"
+	{
+		KCONFIG_ALLCONFIG=$out/side.config kmake "$source" "$out" allnoconfig &&
+			kmake "$source" "$out" prepare modules_prepare
+	} >"$out/prepare.log" 2>&1 || {
+		tail -n 20 "$out/prepare.log" >&2
+		die "preparing $out failed (log: $out/prepare.log)"
+	}
 }
 
 # Kernel objects of the C files given NUL-separated; programs are not objects.
 objects() { sed -zn '/^\(tools\|scripts\|samples\|Documentation\|usr\)\//d; s/\.c$/.o/p' | tr '\0' '\n'; }
+
+touched_objects() { r diff -z --no-renames --diff-filter=d --name-only base series | objects; }
 
 # members SOURCE OUT DIR: what the makefile of DIR asks for in this
 # configuration, relative to DIR.
@@ -31,7 +51,7 @@ members() {
 		srctree := $1
 		src := $1/$3
 		obj := $3
-		SRCARCH ?= x86
+		SRCARCH := $srcarch
 		include $file
 		__all := \$(obj-y) \$(obj-m) \$(lib-y) \$(lib-m)
 		__members: ; @printf '%s\n' \$(__all) \$(foreach m,\$(__all),\$(\$(m:.o=-y)) \$(\$(m:.o=-m)) \$(\$(m:.o=-objs)))
@@ -78,71 +98,122 @@ build_objects() {
 	done
 }
 
-# Warnings without the line numbers, which move.
+# Each warning of LOG, of sources in SOURCE: without the line numbers, which
+# move, then a tab, then with them.
 warnings_in() { # LOG SOURCE
-	grep -E '(warning|error):' "$1" | sed -E "s#$2/##g; s#^(\.\./)+##; s#:[0-9]+(:[0-9]+)?:#:#" | sort || true
+	{ grep -E '(warning|error):' "$1" || true; } | sed -E "s#$2/##g; s#^(\.\./)+##" |
+		sed -E 'h; s#:[0-9]+(:[0-9]+)?:#:#; G; s#\n#\t#' | sort
+}
+
+# tell_failed LOG NAME: dies if there is something in ${failed[@]}.
+tell_failed() {
+	[[ ${#failed[@]} -gt 0 ]] || return 0
+	grep -E 'error:|\*\*\*' "$1" | head -n 20 >&2 || true
+	die "$2: ${#failed[@]} objects do not build (log: $1): ${failed[*]}"
+}
+
+# judge_absent NAME: ${absent[@]} must be what tools/config/absent lists for
+# NAME, each with its reason, and nothing else may be listed.
+judge_absent() {
+	local list=$project/tools/config/absent where file reason o used
+	local -A unlisted=()
+	for o in "${absent[@]}"; do unlisted[$o]=1; done
+	while read -r where file reason; do
+		if [[ -z $where || $where == '#'* ]]; then continue; fi
+		[[ -n $reason ]] || die "$list: '$where $file' has no reason; say why no configuration there has it"
+		# shellcheck disable=SC2053 # patterns are wanted
+		[[ $1 == $where ]] || continue
+		used=false
+		for o in "${absent[@]}"; do
+			# shellcheck disable=SC2053
+			if [[ ${o%.o}.c == $file ]]; then
+				used=true
+				unset "unlisted[$o]"
+			fi
+		done
+		[[ $used == true ]] || die "$1: $list excuses $file, which is compiled, or not touched any more; remove that line"
+	done <"$list"
+	[[ ${#unlisted[@]} -eq 0 ]] || die "$1: touched, but not compiled: $(printf '%s\n' "${!unlisted[@]}" | sort | xargs)
+Add what compiles them to tools/config/touched.config, or the reason why nothing does to tools/config/absent"
+}
+
+# inputs_of COMMIT ARGS...: names what a result depends on.
+inputs_of() {
+	tree_of "$1"
+	cat "$project"/tools/lib/{series-build,sparse}.sh "$project"/tools/config/* | sha256sum
+	$target_cc --version | head -n 1
+	printf '%s\n' "${@:2}"
+}
+done_before() { # STAMP INPUTS
+	[[ -n $2 && -f $1 && $(<"$1") == "$2" ]]
+}
+
+# base_warnings NAME OUT ARGS...: writes to OUT/NAME.warnings what the base says
+# about ${built[@]}.
+base_warnings() {
+	local name=$1 out=$2 want=("${built[@]}") built absent failed inputs
+	inputs=$(inputs_of base "${@:3}" "${want[@]}")
+	if done_before "$out/$name.done" "$inputs"; then return; fi
+	configure "$cache/src-base" "$out" "${name##*-}"
+	build_objects "$cache/src-base" "$out" "$out/$name.log" "${@:3}"
+	tell_failed "$out/$name.log" "$name, the base"
+	warnings_in "$out/$name.log" "$cache/src-base" | cut -f 1 >"$out/$name.warnings"
+	printf '%s\n' "$inputs" >"$out/$name.done"
+}
+
+# check_touched ARCH SIDE ARGS...: compiles what the series touches.  Dies over
+# what does not build, what is absent without a reason, and what the base does
+# not say as well.  Does nothing where all is as it was when that was last green.
+check_touched() {
+	local name=$1-$2 out=$cache/build/touched-$1 inputs='' want built absent failed new report
+	if ! dirty; then inputs=$(inputs_of series "$(tree_of base)" "${@:3}"); fi
+	if done_before "$out/$name.done" "$inputs"; then
+		note "$(<"$out/$name.report") (nothing has changed since)"
+		return
+	fi
+	mapfile -t want < <(touched_objects)
+	[[ ${#want[@]} -gt 0 ]] || { note 'the series touches no kernel object'; return; }
+	rm -f "$out/$name.done"
+	configure "$work" "$out" "$2"
+	[[ $(grep -cE '^CONFIG_REVOKE(_SYSCALL)?=y$' "$out/.config" || true) -eq ${symbols_of[$2]} ]] ||
+		die "$name: REVOKE and REVOKE_SYSCALL are not as that wants them in $out/.config; see what selects REVOKE, and tools/config/{${fragments_of[$2]// /,}}.config"
+	note "$name: ${#want[@]} touched objects (log: $out/$name.log)"
+	build_objects "$work" "$out" "$out/$name.log" "${@:3}"
+	tell_failed "$out/$name.log" "$name"
+	judge_absent "$name"
+	[[ ${#built[@]} -gt 0 ]] || die "$name: none of the touched objects is in this configuration"
+	warnings_in "$out/$name.log" "$work" >"$out/$name.warnings"
+	if [[ -s $out/$name.warnings ]]; then
+		# Only what the base does not say as well counts.
+		note "$name: $(wc -l <"$out/$name.warnings") warnings; asking the base"
+		base_warnings "$name" "$out.base" "${@:3}"
+		new=$(comm -13 "$out.base/$name.warnings" <(cut -f 1 "$out/$name.warnings"))
+		[[ -z $new ]] || die "$name: new warnings:
+$(awk -F '\t' 'NR == FNR { new[$0]; next } $1 in new { print $2 }' <(printf '%s\n' "$new") "$out/$name.warnings" | sort -u)"
+	fi
+	report="$name: ${#built[@]} objects built, ${#absent[@]} absent for a reason, no new warning"
+	note "$report"
+	printf '%s\n' "$report" >"$out/$name.report"
+	if [[ -n $inputs ]]; then printf '%s\n' "$inputs" >"$out/$name.done"; fi
 }
 
 cmd_check_build() {
-	[[ $# -eq 0 ]] || usage_error 'check-build takes no options; KBUILD_OUTPUT names the O= tree'
-	local want built absent failed out new config checked sparse
-	config=$(start_config)
-	out=${KBUILD_OUTPUT:-$cache/build/check}
+	[[ $# -eq 0 ]] || usage_error 'check-build takes no options'
+	local sparse
 	cmd_checkout
 	sparse_for "$work"
-	mapfile -t want < <(touched_files series | objects)
-	[[ ${#want[@]} -gt 0 ]] || { note 'the series touches no kernel object'; return; }
-	prepare "$work" "$out" "$config"
-	note "sparse and W=1 over ${#want[@]} objects (log: $out/check.log)"
-	build_objects "$work" "$out" "$out/check.log" W=1 C=2 "CHECK=$sparse"
-	if [[ ${#failed[@]} -gt 0 ]]; then
-		grep -E 'error:|\*\*\*' "$out/check.log" | head -n 20 >&2 || true
-		die "${#failed[@]} objects do not build: ${failed[*]}"
-	fi
-	[[ ${#built[@]} -gt 0 ]] || die "none of the ${#want[@]} touched objects is in this configuration"
-	checked="${#built[@]} objects checked; not in this configuration: ${absent[*]:-none}"
-	warnings_in "$out/check.log" "$work" >"$out/check.warnings"
-	: >"$out/check.base"
-	if [[ -s $out/check.warnings ]]; then
-		# Only what the base does not say as well counts.
-		note "$(wc -l <"$out/check.warnings") warnings; asking the base"
-		want=("${built[@]}")
-		prepare "$cache/src-base" "$out.base" "$config"
-		build_objects "$cache/src-base" "$out.base" "$out.base/check.log" W=1 C=2 "CHECK=$sparse"
-		warnings_in "$out.base/check.log" "$cache/src-base" >"$out/check.base"
-	fi
-	new=$(comm -13 "$out/check.base" "$out/check.warnings")
-	note "$checked"
-	[[ -z $new ]] || die "new warnings:
-$new"
-	note 'no new warning'
-}
-
-# prepare SOURCE OUT CONFIG: a configured tree, ready to build single objects.
-prepare() {
-	mkdir -p "$2"
-	[[ $3 -ef $2/.config ]] || cp "$3" "$2/.config"
-	{ kmake "$1" "$2" olddefconfig && kmake "$1" "$2" prepare modules_prepare; } >"$2/prepare.log" 2>&1 || {
-		tail -n 20 "$2/prepare.log" >&2
-		die "preparing $2 failed (log: $2/prepare.log)"
-	}
+	check_touched x86_64 on W=1 C=2 "CHECK=$sparse"
 }
 
 cmd_bisect_build() {
-	local from=${1:-1} tree=$cache/src-bisect n=0 commit side out config all=() want built absent failed count
+	local from=${1:-1} tree=$cache/src-bisect n=0 commit side out all=() want built absent failed count
 	[[ $# -le 1 && $from =~ ^[1-9][0-9]*$ ]] || usage_error 'bisect-build: at most one patch number'
-	config=$(start_config)
 	cmd_checkout
-	mapfile -t all < <(touched_files series | objects)
+	mapfile -t all < <(touched_objects)
 	if [[ ! -e $tree/.git ]]; then
 		r worktree prune
 		r worktree add -q --detach "$tree" base
 	fi
-	mkdir -p "$cache/build"
-	cat "$config" "$project/tools/config/revoke.config" >"$cache/build/bisect.on"
-	# Off: what the facility's fragment switches on is switched off.
-	sed -E "$(sed -nE 's/^(CONFIG_[A-Z0-9_]+)=.*/s|^\1=.*|# \1 is not set|;/p' "$project/tools/config/revoke.config")" \
-		"$config" >"$cache/build/bisect.off"
 	count=$(r rev-list --count base..series)
 	while read -r commit; do
 		n=$((n + 1))
@@ -155,7 +226,9 @@ cmd_bisect_build() {
 		fi
 		for side in on off; do
 			out=$cache/build/bisect-$side
-			prepare "$tree" "$out" "$cache/build/bisect.$side"
+			configure "$tree" "$out" "$side"
+			[[ $side == on ]] || ! grep -q '^CONFIG_REVOKE=y' "$out/.config" ||
+				die "patch $n: something selects REVOKE in $out/.config; switch that off in tools/config/norevoke.config"
 			build_objects "$tree" "$out" "$out/bisect.log"
 			note "patch $n/$count, facility $side: ${#built[@]} objects built, ${#absent[@]} not in this configuration"
 			[[ ${#failed[@]} -eq 0 ]] || {
@@ -168,41 +241,25 @@ cmd_bisect_build() {
 }
 
 cmd_cross_build() {
-	local arches=("$@") arch prefix out config=$cache/build/cross.config want built absent failed
+	local arches=("$@") arch prefix side sides launcher=''
+	if [[ $cc == *' '* ]]; then launcher=${cc% *}' '; fi
 	[[ $# -gt 0 ]] || arches=(i386 arm64 riscv)
 	cmd_checkout
-	mapfile -t want < <(touched_files series | objects)
-	mkdir -p "$cache/build"
-	# Whatever else has mappings of its own kind; the last word on a symbol counts.
-	{
-		cat "$project"/tools/config/{base,normal,revoke}.config
-		printf 'CONFIG_%s=y\n' NUMA MEMORY_HOTPLUG MEMORY_HOTREMOVE SPARSEMEM_VMEMMAP ZONE_DEVICE FS_DAX DAX DEV_DAX
-	} >"$config"
 	for arch in "${arches[@]}"; do
+		sides=(on nosyscall off) arch_config=''
 		case $arch in
-		i386) prefix='' ;;
-		arm64) prefix=aarch64-linux-gnu- ;;
+		i386) prefix='' srcarch=x86 ;;
+		arm64) prefix=aarch64-linux-gnu- srcarch=arm64 ;;
 		riscv)
-			prefix=riscv64-linux-gnu-
-			printf '%s\n' CONFIG_NONPORTABLE=y '# CONFIG_MMU is not set' >>"$config"
+			# For the sake of mm/nommu.c.
+			prefix=riscv64-linux-gnu- srcarch=riscv sides=(on)
+			arch_config=$'CONFIG_NONPORTABLE=y\n# CONFIG_MMU is not set'
 			;;
 		*) usage_error "cross-build: i386, arm64 or riscv, not '$arch'" ;;
 		esac
-		command -v "${prefix}gcc" >/dev/null || die "no ${prefix}gcc; install the package gcc-${prefix%-}"
-		out=$cache/build/cross-$arch
-		mkdir -p "$out"
-		arch_args=("ARCH=$arch" "CROSS_COMPILE=$prefix" "CC=${cc%gcc}${prefix}gcc")
-		KCONFIG_ALLCONFIG=$config kmake "$work" "$out" allnoconfig >"$out/config.log" 2>&1 ||
-			die "configuring for $arch failed (log: $out/config.log)"
-		prepare "$work" "$out" "$out/.config"
-		[[ $arch != riscv ]] || ! grep -q '^CONFIG_MMU=y' "$out/.config" || die 'riscv: that was to be without an MMU'
-		note "$arch: ${#want[@]} touched objects (log: $out/cross.log)"
-		build_objects "$work" "$out" "$out/cross.log" W=1
-		[[ ${#failed[@]} -eq 0 ]] || {
-			grep -E 'error:|\*\*\*' "$out/cross.log" | head -n 20 >&2 || true
-			die "$arch: ${#failed[@]} objects do not build: ${failed[*]}"
-		}
-		[[ ${#built[@]} -gt 0 ]] || die "$arch: none of the touched objects is in this configuration"
-		note "$arch: ${#built[@]} objects built, ${#absent[@]} not in this configuration, $(grep -c 'warning:' "$out/cross.log" || true) warnings"
+		command -v "${prefix}gcc" >/dev/null || die "no ${prefix}gcc; run 'tools/apt-install cross', or install the package gcc-${prefix%-}"
+		target_cc=$launcher${prefix}gcc
+		arch_args=("ARCH=$arch" "CROSS_COMPILE=$prefix")
+		for side in "${sides[@]}"; do check_touched "$arch" "$side" W=1; done
 	done
 }

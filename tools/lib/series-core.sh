@@ -14,8 +14,7 @@ state=$repo/revoke-state # "STAMP COMMIT": what patches/ gave when last applied
 # rebase run there in no time and touch no time stamp of the real work tree.
 s() { git -C "$scratch" -c core.sparseCheckout=true "$@"; }
 scratch_at() { # COMMIT, NUL-separated paths on stdin
-	rm -rf "$scratch"
-	r worktree prune
+	forget "$scratch"
 	r worktree add -q --no-checkout --detach "$scratch" "$1"
 	local info
 	info=$(s rev-parse --git-path info/sparse-checkout)
@@ -23,9 +22,17 @@ scratch_at() { # COMMIT, NUL-separated paths on stdin
 	{ printf '/.none\n'; tr '\0' '\n' | sed 's#[][*?\\]#\\&#g; s#^#/#'; } >"$info"
 	s read-tree -mu HEAD
 }
-scratch_drop() {
-	rm -rf "$scratch"
+# forget DIR: git locks a work tree that is being made, and a killed run leaves it so.
+forget() {
+	rm -rf "$1"
+	r worktree unlock "$1" 2>/dev/null || true
 	r worktree prune
+}
+# add_work DIR COMMIT...: it is there only when it is complete.
+add_work() {
+	forget "$1.part"
+	r worktree add -q "$1.part" "${@:2}"
+	r worktree move "$1.part" "$1"
 }
 
 # patch_list DIR: the patches in order, as DIR/series names them.
@@ -42,11 +49,11 @@ apply_patches() {
 		if ! s am -q --patch-format=mbox --committer-date-is-author-date "${list[@]}" >"$cache/am.log" 2>&1; then
 			cat "$cache/am.log" >&2
 			s am --abort
-			scratch_drop
+			forget "$scratch"
 			die "$1 does not apply to the base (git says why above); mend the patch, or use 'tools/series rebase' for a new base"
 		fi
 		s rev-parse HEAD
-		scratch_drop
+		forget "$scratch"
 	else
 		r rev-parse "$2"
 	fi
@@ -75,7 +82,7 @@ touched_files() { r diff -z --no-renames --name-only base "$1"; }
 # overlay_of TIP OUT: writes the files the series adds, as they are at TIP.
 overlay_of() {
 	mkdir -p "$2"
-	rm -f "$repo/overlay.index"
+	rm -f "$repo/overlay.index"{,.lock}
 	GIT_INDEX_FILE=$repo/overlay.index git -C "$repo" read-tree "$1"
 	added_files "$1" | GIT_INDEX_FILE=$repo/overlay.index git -C "$repo" --work-tree="$2" \
 		checkout-index -q -z --stdin --prefix="$2/"
@@ -92,7 +99,21 @@ stamp() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 save_state() { printf '%s %s\n' "$(stamp)" "$1" >"$state"; }
-saved_commit() { if [[ -f $state ]]; then cut -d ' ' -f 2 "$state"; fi; }
+saved() { if [[ -f $state ]]; then cut -d ' ' -f "$1" "$state"; fi; }
+saved_commit() { saved 2; }
+
+# What patches/ and the overlay hold that the last checkout or export did not.
+project_edits() {
+	local commit
+	commit=$(saved_commit)
+	: "${commit:=$(r rev-parse base)}"
+	if [[ $(stamp) != "$(saved 1)" && $(apply_patches "$patches" base) != "$commit" ]]; then
+		echo "patches/: 'tools/series checkout' takes them"
+	fi
+	overlay_of "$commit" "$tmp/saved"
+	mkdir -p "$overlay"
+	diff -rq --no-dereference "$tmp/saved" "$overlay" >/dev/null || echo "kernel-tree-overlay/: 'tools/series fold' takes them"
+}
 
 # A stale index takes every file for an edited one, hence the refresh.
 move_work() { # DIR COMMIT
@@ -100,19 +121,23 @@ move_work() { # DIR COMMIT
 	git -C "$1" reset -q --keep "$2"
 }
 
+on_series() {
+	[[ ! -e $work/.git ]] && return
+	[[ $(git -C "$work" symbolic-ref -q HEAD) == refs/heads/series ]] ||
+		die "$work is not on branch series (a rebase under way?); finish it there, or 'git -C $work checkout series'"
+	[[ -z $(git -C "$work" ls-files -u) ]] || die "there are conflicts in $work; 'git -C $work status' says where"
+}
+
 # work_at COMMIT: branch series and its work tree go to COMMIT; files that are
 # the same keep their time stamps, so that make rebuilds no more than it must.
 work_at() {
-	local commit=$1 head
+	local commit=$1
 	if [[ ! -e $work/.git ]]; then
-		r worktree prune
 		r update-ref refs/heads/series "$commit"
-		r worktree add -q "$work" series
+		add_work "$work" series
 		return
 	fi
-	head=$(git -C "$work" symbolic-ref -q HEAD || true)
-	[[ $head == refs/heads/series ]] ||
-		die "$work is not on branch series (a rebase under way?); finish it there, or 'git -C $work checkout series'"
+	on_series
 	if [[ $(tree_of "$commit") == "$(tree_of series)" ]]; then
 		git -C "$work" reset -q --soft "$commit"
 	else
@@ -124,11 +149,13 @@ work_at() {
 base_work() {
 	local dir=$cache/src-base
 	if [[ ! -e $dir/.git ]]; then
-		r worktree prune
-		r worktree add -q --detach "$dir" base
+		add_work "$dir" --detach base
 	elif [[ $(git -C "$dir" rev-parse HEAD) != "$(r rev-parse base)" ]]; then
 		move_work "$dir" base || die "edits in $dir are in the way; drop them: 'git -C $dir checkout .'"
 	fi
 }
 
-dirty() { [[ -n $(git -C "$work" status --porcelain) ]]; }
+# Untracked files that are no rubbish, NUL-separated.  Debian's .gitignore has
+# all that is not tracked ignored, by its pattern for the top directory.
+new_files() { git -C "$work" ls-files -o -z --exclude-per-directory=.gitignore -x '!/[A-Za-z]*/'; }
+dirty() { [[ -n $(git -C "$work" status --porcelain -uno; new_files | tr '\0' '\n') ]]; }

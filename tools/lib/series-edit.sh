@@ -6,15 +6,15 @@
 w() { git -C "$work" "$@"; }
 
 # Bring edits made in the overlay into the work tree.  An overlay file that is
-# as the series has it says nothing; a file edited in both places differently
+# as it was exported says nothing; a file edited in both places differently
 # is refused.
 overlay_into_work() {
-	local tmp=$1 file
-	overlay_of series "$tmp"
+	local was=$tmp/was file
+	overlay_of "$(saved_commit)" "$was"
 	mkdir -p "$overlay"
 	while IFS= read -r -d '' file; do
-		if same "$overlay/$file" "$tmp/$file" || same "$overlay/$file" "$work/$file"; then continue; fi
-		if [[ -e $tmp/$file || -e $work/$file ]] && ! same "$tmp/$file" "$work/$file"; then
+		if same "$overlay/$file" "$was/$file" || same "$overlay/$file" "$work/$file"; then continue; fi
+		if [[ -e $was/$file || -e $work/$file ]] && ! same "$was/$file" "$work/$file"; then
 			die "$file is edited both in the overlay and in $work; make them equal, or restore one"
 		fi
 		if [[ -e $overlay/$file ]]; then
@@ -23,7 +23,7 @@ overlay_into_work() {
 		else
 			rm "$work/$file"
 		fi
-	done < <({ cd "$overlay" && find . -type f -printf '%P\0'; cd "$tmp" && find . -type f -printf '%P\0'; } | sort -zu)
+	done < <({ cd "$overlay" && find . -type f -printf '%P\0'; cd "$was" && find . -type f -printf '%P\0'; } | sort -zu)
 }
 same() { # both absent, or same content and mode
 	if [[ -e $1 && -e $2 ]]; then
@@ -51,26 +51,26 @@ shared_hunks() {
 }
 
 cmd_fold() {
-	local into='' before after shared target tmp
+	local into='' before after shared target file
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--into) into=${2:-}; shift 2 || usage_error 'fold: --into needs a patch number' ;;
 		*) usage_error "fold: unknown option '$1'" ;;
 		esac
 	done
+	[[ -z $into || $into =~ ^[1-9][0-9]*$ ]] || usage_error "fold: '$into' is not a patch number"
+	on_series
 	cmd_checkout
 	before=$(r rev-parse series)
 	if [[ -n $into ]]; then
-		[[ $into =~ ^[0-9]+$ ]] || usage_error "fold: '$into' is not a patch number"
-		target=$(r rev-list --reverse base..series | sed -n "$((10#$into))p")
+		target=$(r rev-list --reverse base..series | sed -n "${into}p")
 		[[ -n $target ]] || die "there is no patch $into; the series has $(r rev-list --count base..series)"
 	fi
-	tmp=$(mktemp -d "$cache/fold.XXXXXX")
-	overlay_into_work "$tmp"
-	rm -rf "$tmp"
-	w add -A
+	overlay_into_work
+	w add -u
+	{ new_files; cd "$overlay" && find . -type f -printf '%P\0'; } | w update-index -z --add --remove --stdin
 	if w diff --cached --quiet; then
-		if [[ $before != "$(saved_commit)" ]]; then cmd_export; else note 'nothing to fold'; fi
+		if [[ $before != "$(saved_commit)" ]]; then cmd_export -f; else note 'nothing to fold'; fi
 		return
 	fi
 	# The fixups vanish in the patches they belong to, so who wrote them does not matter.
@@ -82,6 +82,11 @@ cmd_fold() {
 		shared=$(shared_hunks)
 		if [[ -z $shared ]]; then
 			(cd "$work" && git -c absorb.maxStack=1000 absorb --force --base "$(r rev-parse base)") >"$cache/absorb.log" 2>&1 || true
+			# It leaves deleted files alone; that of one patch is clear.
+			while read -r -d '' file; do
+				target=$(r log --format=%H "base..$before" -- "$file")
+				if [[ $target =~ ^[0-9a-f]{40}$ ]]; then w commit -q --fixup="$target" -- "$file"; fi
+			done < <(w diff --cached -z --name-only --no-renames --diff-filter=D)
 			shared=$(w diff --cached --name-status --no-renames)
 		fi
 		if [[ -n $shared ]]; then
@@ -96,18 +101,18 @@ $shared"
 	if ! GIT_SEQUENCE_EDITOR=: s rebase -q -i --autosquash --committer-date-is-author-date base >"$cache/fold.log" 2>&1 ||
 		[[ $(s rev-parse 'HEAD^{tree}') != "$(tree_of "$after")" ]]; then
 		s rebase --abort 2>/dev/null || true
-		scratch_drop
+		forget "$scratch"
 		w reset -q --soft "$before"
 		w reset -q
 		cat "$cache/fold.log" >&2
 		die "a later patch changes the same lines, so the edit conflicts; do it by hand: 'git -C $work rebase -i base', then 'tools/series export'"
 	fi
 	after=$(s rev-parse HEAD)
-	scratch_drop
+	forget "$scratch"
 	w reset -q --soft "$after"
 	unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL
 	r diff --stat "$before" "$after" >&2
-	cmd_export
+	cmd_export -f
 }
 
 cmd_rebase() {
@@ -115,7 +120,7 @@ cmd_rebase() {
 	[[ $# -eq 1 ]] || usage_error 'rebase: name the new kernel, or --continue'
 	if [[ $1 != --continue ]]; then
 		cmd_checkout
-		if dirty || [[ $(r rev-parse series) != "$(saved_commit)" ]]; then die "$work has edits that are not in patches/; fold or export them first"; fi
+		if dirty || [[ -n $(project_edits) || $(r rev-parse series) != "$(saved_commit)" ]]; then die "$work or the overlay has edits that are not in patches/; fold or export them first"; fi
 		old=$(r rev-parse base)
 		KERNEL=$1 "$here/kernel-source"
 		new=$(r rev-parse base)
@@ -138,10 +143,10 @@ cmd_rebase() {
 	load_base
 	r config revoke.insteadOf "$BASE_TREE"
 	r update-ref refs/revoke/pinned base
-	cmd_export
+	cmd_export -f
 	mkdir -p "${report%/*}"
 	r range-diff --no-color "$old..refs/revoke/rebase-from" base..series | tee "$report"
 	for new in from old new; do r update-ref -d "refs/revoke/rebase-$new"; done
 	note "rebased; range-diff for the commit message: $report"
-	note "BASE: now pin SUITE, PACKAGE, PACKAGE_VERSION and the sums of $KERNEL_VERSION by hand, and run 'tools/series verify'"
+	note "BASE: now pin UPSTREAM (the commit id, if it has one), SUITE, PACKAGE, PACKAGE_VERSION and the sums of $KERNEL_VERSION by hand, and run 'tools/series verify'"
 }

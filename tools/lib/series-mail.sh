@@ -38,7 +38,7 @@ previous_tip() {
 }
 
 cmd_mail() {
-	local version='' out='' tmp tip author previous='' p extra=() cover lines blurb
+	local version='' out='' tip author previous='' p extra=() cover lines blurb where
 	while getopts 'v:o:' opt; do
 		case $opt in
 		v) version=$OPTARG ;;
@@ -46,6 +46,7 @@ cmd_mail() {
 		*) usage_error 'mail: -vN [-o DIR]' ;;
 		esac
 	done
+	[[ $# -lt $OPTIND ]] || usage_error "mail: what is '${!OPTIND}'?"
 	[[ $version =~ ^[1-9][0-9]*$ ]] || usage_error 'mail: -vN is needed, N from 1'
 	out=$(realpath -m "${out:-$cache/mail/v$version}")
 	cmd_checkout
@@ -63,9 +64,6 @@ cmd_mail() {
 	fi
 	if compgen -G "$out/*" >/dev/null; then die "$out is not empty; remove it, or give another directory with -o"; fi
 	mkdir -p "$out"
-	tmp=$(mktemp -d "$cache/mail.XXXXXX")
-	# shellcheck disable=SC2064 # expand now
-	trap "rm -rf '$tmp'" EXIT
 	if [[ $version -gt 1 ]]; then
 		previous=$(previous_tip $((version - 1)) "$tmp/previous")
 		if [[ -n $previous ]]; then
@@ -90,10 +88,14 @@ cmd_mail() {
 		cat "$tmp/to.one" >>"$tmp/to"
 		cat "$tmp/cc.one" >>"$tmp/cc"
 	done
+	# A robot takes what follows "base-commit:" for a commit id, whatever it is.
+	where="base-commit: $UPSTREAM"
+	[[ $UPSTREAM =~ ^[0-9a-f]{40}$ ]] || where="The base is Linux $UPSTREAM as in Debian's $PACKAGE $PACKAGE_VERSION,
+git tree $BASE_TREE."
 	for p in "$out"/*0000-cover-letter.patch; do
 		address "$p" "$tmp/to" "$tmp/cc"
-		printf '\nbase-commit: %s\n' "$UPSTREAM" >>"$p"
+		printf '\n%s\n' "$where" >>"$p"
 	done
-	note "$(find "$out" -name '*.patch' | wc -l) mails in $out; send: git send-email --suppress-cc=all $out/*.patch"
+	note "$(find "$out" -name '*.patch' | wc -l) mails in $out; send: git send-email --suppress-cc=self $out/*.patch"
 	note "then record the version: git tag series-v$version"
 }

@@ -30,7 +30,7 @@ $(diff <(cat <<<"$named") <(cat <<<"$have") || true)"
 # Context and line numbers must fit exactly: an offset is a finding.
 check_apply() {
 	local p index=$repo/verify.index out
-	rm -f "$index"
+	rm -f "$index"{,.lock}
 	GIT_INDEX_FILE=$index git -C "$repo" read-tree base
 	for p in "${list[@]}"; do
 		out=$(GIT_INDEX_FILE=$index git -C "$repo" apply --cached --verbose --whitespace=nowarn "$p" 2>&1) || {
@@ -60,7 +60,7 @@ $(head -n 40 "$tmp/diff")"
 check_overlay() {
 	overlay_of "$tip" "$tmp/overlay"
 	diff -r --no-dereference "$tmp/overlay" "$overlay" >"$tmp/diff" ||
-		finding "the overlay is not what the series adds; 'tools/series fold' takes edits, 'export' drops them:
+		finding "the overlay is not what the series adds; 'tools/series fold' takes edits, 'export -f' drops them:
 $(head -n 40 "$tmp/diff")"
 }
 
@@ -73,7 +73,7 @@ check_messages() {
 		[[ ${#subject} -le 75 ]] || finding "patch $n: the subject has ${#subject} characters, 75 are allowed: $subject"
 		body=$(r log -1 --format=%b "$commit")
 		grep -qxF "Signed-off-by: $author" <<<"$body" || finding "patch $n: no Signed-off-by of its author $author"
-		grep -qvE '^([A-Z][A-Za-z-]+-by: .*|[[:space:]]*)$' <<<"$body" || finding "patch $n: the message has no body: $subject"
+		grep -qvE '^(([A-Z][A-Za-z-]+-by|Fixes|Link|Closes|Cc): .*|[[:space:]]*)$' <<<"$body" || finding "patch $n: the message has no body: $subject"
 	done < <(r rev-list --reverse "base..$tip")
 	subject=$(r log --format=%s "base..$tip" | sort | uniq -d)
 	[[ -z $subject ]] || finding "two patches share a subject: $subject"
@@ -111,14 +111,11 @@ check_kernel_doc() {
 
 cmd_verify() {
 	[[ $# -eq 0 ]] || usage_error 'verify takes no options'
-	local list tip tmp
+	local list tip
 	"$here/kernel-source"
 	base_work
 	mkdir -p "$patches" "$overlay"
 	mapfile -t list < <(patch_list "$patches")
-	tmp=$(mktemp -d "$cache/verify.XXXXXX")
-	# shellcheck disable=SC2064 # expand now
-	trap "rm -rf '$tmp'" EXIT
 	run_check 'patches/series lists every patch' check_list
 	run_check 'the base is the pinned source' check_base_tree
 	run_check 'patches apply with offset 0 and no fuzz' check_apply

@@ -18,7 +18,7 @@ sparse_for() {
 	done
 	rm -rf "$build"
 	mkdir -p "$build"
-	apt_fetch_source "$sparse_suite" sparse "$sparse_version" "$sparse_sha256" ||
+	apt_fetch_source "$sparse_suite" sparse "$sparse_version" "$sparse_sha256" '*' ||
 		die 'no sparse that this kernel accepts (reason above); put one that knows __typeof_unqual__ first in PATH'
 	note 'building sparse'
 	tar -xf "$tarball" -C "$build" --strip-components=1
@@ -26,5 +26,5 @@ sparse_for() {
 		tail -n 20 "$build/build.log" >&2
 		die "building sparse failed (log: $build/build.log)"
 	}
-	[[ $(sh "$1/scripts/checker-valid.sh" "$sparse") == 1 ]] || die "the kernel does not accept sparse $sparse_version"
+	[[ $(sh "$1/scripts/checker-valid.sh" "$sparse") == 1 ]] || die "the kernel does not accept sparse from ${tarball##*/}"
 }

@@ -80,6 +80,7 @@ struct toy {
 	struct file			*other;
 	bool				queues;	/* what it is asked to read */
 	bool				steps_out;	/* likewise */
+	bool				polls_nothing;
 	struct kiocb			*queued;
 	struct mutex			*mutex;	/* methods take it on demand */
 	spinlock_t			lock;	/* @files */
@@ -347,6 +348,8 @@ static __poll_t toy_poll(struct file *file, poll_table *pt)
 {
 	struct toy_file *tf = file->private_data;
 
+	if (tf->toy->polls_nothing)
+		return EPOLLPRI;
 	poll_wait(file, &tf->toy->queue, pt);
 	poll_wait(file, &tf->toy->out_queue, pt);
 	return EPOLLPRI;
@@ -3006,6 +3009,12 @@ static long do_suspend(struct toy_task *t)
 	return revokable_suspend(t->toy->r);
 }
 
+static long do_resume(struct toy_task *t)
+{
+	revokable_resume(t->toy->r);
+	return 0;
+}
+
 static long do_unbreak(struct toy_task *t)
 {
 	struct file_break brk;
@@ -3240,6 +3249,77 @@ static void revoke_suspend_self_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_call_ioctl(other, TOY_NOP, 0), -EAGAIN);
 	revokable_resume(second->r);
 	stop_using(&outer);
+}
+
+/* It is the last resume that counts, and it may come from somebody else. */
+static void revoke_suspend_self_nest_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *suspender = toy_task_new(test, toy, NULL, do_suspend);
+	struct toy_task *resumer = toy_task_new(test, toy, NULL, do_resume);
+	struct file_use outer, inner;
+
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &outer));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_FALSE(test, start_using(file, &inner));
+
+	toy_task_run(test, resumer);
+	KUNIT_EXPECT_TRUE(test, came(&resumer->done));
+	complete(&resumer->done);
+	toy_task_run(test, suspender);
+	KUNIT_EXPECT_TRUE(test, becomes_suspended(file));
+	/* This one waits for the caller, so that is let in. */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &inner));
+	stop_using(&inner);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	stop_using(&outer);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	revokable_resume(toy->r);
+}
+
+/*
+ * In ->release for a revoke: as if a suspend had found the file before, and
+ * went through the buckets only now.
+ */
+static int be_found_in_release(struct revokable *r)
+{
+	struct toy *toy = revokable_data(r);
+	struct revoke *rv = list_first_entry(&r->leaving, struct revoke, node);
+
+	scoped_guard(spinlock, &r->lock)
+		list_move(&rv->node, &r->files);
+	complete(&toy->inside);
+	wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+	scoped_guard(spinlock, &r->lock) {
+		WRITE_ONCE(rv->state, REVOKE_CLOSED);
+		list_move_tail(&rv->node, &r->leaving);
+	}
+	return 0;
+}
+
+/* ->release is not put off, and so not waited for. */
+static void revoke_suspend_release_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *revoker, *suspender;
+
+	toy->in_release = be_found_in_release;
+	revoker = toy_task_run(test, toy_task_new(test, toy, file,
+						  do_revoke_file));
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_EXPECT_TRUE(test, came(&suspender->done));
+	complete(&suspender->done);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	revokable_resume(toy->r);
 }
 
 /* A revoke is the final answer for those who wait. */
@@ -3535,6 +3615,10 @@ static void revoke_suspend_poll_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->woken, 1);
 	EXPECT_POLL_EQ(test, p->events, 0);
 
+	/* The first one that looks again may be slow to get there. */
+	toy->polls_nothing = true;
+	EXPECT_POLL_EQ(test, vfs_poll(file, &again), EPOLLPRI);
+	toy->polls_nothing = false;
 	EXPECT_POLL_EQ(test, vfs_poll(file, &again), EPOLLPRI);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
 	wake_up_poll(&toy->queue, EPOLLIN);
@@ -3637,6 +3721,8 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_nowait_test),
 	KUNIT_CASE(revoke_suspend_inside_test),
 	KUNIT_CASE(revoke_suspend_self_test),
+	KUNIT_CASE(revoke_suspend_self_nest_test),
+	KUNIT_CASE(revoke_suspend_release_test),
 	KUNIT_CASE(revoke_suspend_revoked_test),
 	KUNIT_CASE(revoke_suspend_both_test),
 	KUNIT_CASE(revoke_suspend_leaving_test),

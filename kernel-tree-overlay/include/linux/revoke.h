@@ -60,6 +60,12 @@ struct vm_operations_struct;
  * out, mremap(2) does not make them grow, madvise(MADV_DOFORK) fails.
  */
 #define REVOKABLE_DONTCOPY		BIT(5)
+/*
+ * While suspended, system calls that touch a mapping fail with EFAULT.  For
+ * objects whose resume depends on others: a system call may hold any lock of
+ * theirs.  Without this flag they wait, as user space does.
+ */
+#define REVOKABLE_KERNEL_FAULTS_FAIL	BIT(6)
 
 /**
  * struct revokable_policy - what system calls on a revoked file return
@@ -131,6 +137,7 @@ struct revokable {
 	const struct revokable_ops	*ops;	/* NULL once dead and empty */
 	struct revokable_policy		policy;
 	unsigned int			flags;
+	bool				mapped;		/* ever */
 	void				*data;
 	void				(*done)(void *data);
 	bool				done_wanted;

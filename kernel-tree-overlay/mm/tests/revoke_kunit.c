@@ -99,6 +99,7 @@ struct toy {
 	bool					mmap_blocks;
 	bool					mmap_waits;	/* at the gate */
 	long					fault_blocks;	/* at this page */
+	bool					fault_unlocks;
 	atomic_t				files;
 	atomic_t				releases;
 	atomic_t				faults;
@@ -178,8 +179,12 @@ static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 	if (pgoff >= NR_PAGES || READ_ONCE(toy->taken[pgoff]))
 		return VM_FAULT_SIGBUS;
 	if (toy->fault_blocks == pgoff) {
+		if (toy->fault_unlocks)
+			mmap_read_unlock(vmf->vma->vm_mm);
 		complete(&toy->inside);
 		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+		if (toy->fault_unlocks)
+			return VM_FAULT_RETRY;
 	}
 	if (remaps)
 		return toy_refill(toy, vmf);
@@ -734,6 +739,11 @@ static long do_map_and_count(struct toy_task *t)
 	return ret;
 }
 
+static long do_remove(struct toy_task *t)
+{
+	return revoke_it(t->toy->r);
+}
+
 static long do_touch(struct toy_task *t)
 {
 	long ret;
@@ -950,6 +960,52 @@ static void revoke_mm_busy_test(struct kunit *test)
 		expect_gone(test, addr);
 		unmap(test, addr);
 	}
+}
+
+/*
+ * A fault that has dropped its lock is in the driver when its mapping has been
+ * unmapped and its file closed.  Returns what faults.
+ */
+static struct toy_task *toy_orphan(struct kunit *test, struct toy *toy)
+{
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *toucher;
+
+	toy->fault_blocks = 0;
+	toy->fault_unlocks = true;
+	toucher = toy_run(test, toy, toy_plain_file(test, toy), addr, do_touch);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	unmap(test, addr);
+	kunit_release_action(test, toy_close_action, file);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 1);
+	return toucher;
+}
+
+/* G1: no method of the object runs, not even for a file that is closed. */
+static void revoke_mm_orphan_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct toy_task *toucher = toy_orphan(test, toy);
+	struct toy_task *remover;
+
+	remover = toy_run(test, toy, toucher->file, 0, do_remove);
+	KUNIT_EXPECT_TRUE(test, stays_away(&remover->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, remover), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), -EFAULT);
+}
+
+static void revoke_mm_orphan_async_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct toy_task *toucher = toy_orphan(test, toy);
+
+	revoke_it_async(toy->r, toy_done);
+	KUNIT_EXPECT_TRUE(test, stays_away(&toy->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_TRUE(test, came(&toy->done));
+	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), -EFAULT);
 }
 
 /* mmap(2) of what is revoked fails, and unmaps nothing for it. */
@@ -1946,6 +2002,21 @@ static void revoke_mm_suspend_inside_test(struct kunit *test)
 	unmap(test, addr);
 }
 
+/* A fault whose file has been closed keeps a suspend waiting, too. */
+static void revoke_mm_suspend_orphan_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct toy_task *toucher = toy_orphan(test, toy);
+	struct toy_task *suspender;
+
+	suspender = toy_run(test, toy, toucher->file, 0, do_suspend);
+	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), -EFAULT);
+	revokable_resume(toy->r);
+}
+
 /* Not so for the use of the one who suspends. */
 static void revoke_mm_suspend_self_test(struct kunit *test)
 {
@@ -2088,6 +2159,8 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_others_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_window_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_busy_test),
+	KUNIT_CASE(revoke_mm_orphan_test),
+	KUNIT_CASE(revoke_mm_orphan_async_test),
 	KUNIT_CASE_PARAM(revoke_mm_mmap_revoked_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_mmap_busy_test),
 	KUNIT_CASE(revoke_mm_close_test),
@@ -2121,6 +2194,7 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_suspend_all_private_test, remap_gen_params),
 	KUNIT_CASE(revoke_mm_suspend_all_ends_test),
 	KUNIT_CASE(revoke_mm_suspend_inside_test),
+	KUNIT_CASE(revoke_mm_suspend_orphan_test),
 	KUNIT_CASE(revoke_mm_suspend_self_test),
 	KUNIT_CASE(revoke_mm_suspend_insert_test),
 	KUNIT_CASE(revoke_mm_suspend_insert_inside_test),
