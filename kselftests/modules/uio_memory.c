@@ -14,6 +14,7 @@
  * Device and driver have different names: until a test binds them (see
  * driver_override) nothing of this is there.
  */
+#include <linux/cpu.h>
 #include <linux/debugfs.h>
 #include <linux/dma-mapping.h>
 #include <linux/gfp.h>
@@ -24,10 +25,10 @@
 #include <linux/mutex.h>
 #include <linux/platform_data/uio_dmem_genirq.h>
 #include <linux/platform_device.h>
-#include <linux/preempt.h>
 #include <linux/seq_file.h>
 #include <linux/uio_driver.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "uio_memory_abi.h"
 
@@ -75,23 +76,26 @@ static unsigned long region_pfn(const struct region *region)
 	return page_to_pfn(virt_to_page(region->addr));
 }
 
-/*
- * Somebody else allocates until they have got the page, which was the last that
- * this CPU has freed.  In vain if it has not been freed.
- */
-static struct page *take_page(unsigned long pfn)
+struct taking {
+	unsigned long	pfn;
+	struct page	*found;
+};
+
+/* Somebody else allocates until they have got the page. */
+static long take_page_here(void *data)
 {
-	struct page *page, *next, *found = NULL;
+	struct taking *taking = data;
+	struct page *page, *next;
 	LIST_HEAD(others);
 	int i;
 
-	for (i = 0; i < MEMORY_TRIES && !found; i++) {
-		page = alloc_pages_node(pfn_to_nid(pfn),
+	for (i = 0; i < MEMORY_TRIES && !taking->found; i++) {
+		page = alloc_pages_node(pfn_to_nid(taking->pfn),
 					MEMORY_GFP | __GFP_THISNODE, 0);
 		if (!page)
 			break;
-		if (page_to_pfn(page) == pfn)
-			found = page;
+		if (page_to_pfn(page) == taking->pfn)
+			taking->found = page;
 		else
 			list_add(&page->lru, &others);
 	}
@@ -99,7 +103,25 @@ static struct page *take_page(unsigned long pfn)
 		list_del(&page->lru);
 		__free_page(page);
 	}
-	return found;
+	return 0;
+}
+
+/*
+ * It was one of the last that a CPU has freed, but which one?  A ->release for
+ * a revoke may run on any.  In vain if it has not been freed.
+ */
+static struct page *take_page(unsigned long pfn)
+{
+	struct taking taking = { .pfn = pfn };
+	int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		if (!taking.found)
+			work_on_cpu(cpu, take_page_here, &taking);
+	}
+	cpus_read_unlock();
+	return taking.found;
 }
 
 static void region_next_owner(struct region *region, unsigned long pfn)
@@ -268,12 +290,9 @@ free:
 static void memory_remove(struct platform_device *pdev)
 {
 	guard(mutex)(&memory_lock);
-	/* For take_page() */
-	migrate_disable();
 	uio_unregister_device(&memory_info);
 	memory_free(&pdev->dev);
 	dmem_remove();
-	migrate_enable();
 }
 
 static struct platform_driver memory_driver = {
