@@ -30,7 +30,7 @@ struct RaceOptions {
   int min_rounds = 8;                      // made even if that takes longer than `limit`
   // For ExpectRace(): one in so many rounds at least must overlap. What is given here is half of
   // what the slowest machine gives, or less.
-  int one_in = 4;
+  int one_in = 20;
   // Gives each side a CPU of its own as far as there are any. Without that a scheduler with enough
   // else to do may keep all sides on one CPU, where they never overlap.
   bool pin = true;
