@@ -4,9 +4,9 @@
  *
  * It offers a page of each type of memory that UIO knows.  When its driver is
  * unbound it does what the providers in the kernel do: it unregisters the UIO
- * device, and then frees the memory.  At once the pages are allocated again, by
- * somebody who has nothing to do with the device and fills them with other data.
- * Who reads these through a mapping of the device reads another's memory.
+ * device, and then frees the memory.  At once the pages are somebody else's, who
+ * has nothing to do with the device and fills them with other data.  Who reads
+ * these through a mapping of the device reads another's memory.
  *
  * With it comes a device for uio_dmem_genirq, which allocates its memory in
  * ->open and frees it in ->release.
@@ -14,12 +14,10 @@
  * Device and driver have different names: until a test binds them (see
  * driver_override) nothing of this is there.
  */
-#include <linux/cpu.h>
 #include <linux/debugfs.h>
 #include <linux/dma-mapping.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -28,15 +26,11 @@
 #include <linux/seq_file.h>
 #include <linux/uio_driver.h>
 #include <linux/vmalloc.h>
-#include <linux/workqueue.h>
 
 #include "uio_memory_abi.h"
 
 /* dma_alloc_coherent() for a platform device: all come from the same zone. */
 #define MEMORY_GFP	(GFP_KERNEL | GFP_DMA32)
-
-/* Pages taken, at most, to get at a certain one that has just been freed */
-#define MEMORY_TRIES	1024
 
 struct region {
 	const char *name;
@@ -69,69 +63,32 @@ static u32 *region_word(const struct region *region)
 	return region->page ? page_address(region->page) : region->addr;
 }
 
-static unsigned long region_pfn(const struct region *region)
+/* With a reference */
+static struct page *region_driver_page(const struct region *region)
 {
-	if (is_vmalloc_addr(region->addr))
-		return vmalloc_to_pfn(region->addr);
-	return page_to_pfn(virt_to_page(region->addr));
-}
+	struct page *page = is_vmalloc_addr(region->addr) ?
+				    vmalloc_to_page(region->addr) :
+				    virt_to_page(region->addr);
 
-struct taking {
-	unsigned long	pfn;
-	struct page	*found;
-};
-
-/* Somebody else allocates until they have got the page. */
-static long take_page_here(void *data)
-{
-	struct taking *taking = data;
-	struct page *page, *next;
-	LIST_HEAD(others);
-	int i;
-
-	for (i = 0; i < MEMORY_TRIES && !taking->found; i++) {
-		page = alloc_pages_node(pfn_to_nid(taking->pfn),
-					MEMORY_GFP | __GFP_THISNODE, 0);
-		if (!page)
-			break;
-		if (page_to_pfn(page) == taking->pfn)
-			taking->found = page;
-		else
-			list_add(&page->lru, &others);
-	}
-	list_for_each_entry_safe(page, next, &others, lru) {
-		list_del(&page->lru);
-		__free_page(page);
-	}
-	return 0;
+	get_page(page);
+	return page;
 }
 
 /*
- * It was one of the last that a CPU has freed, but which one?  A ->release for
- * a revoke may run on any.  In vain if it has not been freed.
+ * Who comes next has a reference to the page since before it was freed, so it
+ * can be nobody else's.  If there are others, it has not been freed.
  */
-static struct page *take_page(unsigned long pfn)
-{
-	struct taking taking = { .pfn = pfn };
-	int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		if (!taking.found)
-			work_on_cpu(cpu, take_page_here, &taking);
-	}
-	cpus_read_unlock();
-	return taking.found;
-}
-
-static void region_next_owner(struct region *region, unsigned long pfn)
+static void region_next_owner(struct region *region, struct page *page)
 {
 	region->addr = NULL;
-	region->page = take_page(pfn);
-	region->state = region->page ? UIO_MEMORY_REUSED : UIO_MEMORY_LOST;
-	if (region->page)
-		*region_word(region) =
-			UIO_MEMORY_OF_NEXT_OWNER(region - regions);
+	if (page_count(page) > 1) {
+		put_page(page);
+		region->state = UIO_MEMORY_LOST;
+		return;
+	}
+	region->page = page;
+	region->state = UIO_MEMORY_REUSED;
+	*region_word(region) = UIO_MEMORY_OF_NEXT_OWNER(region - regions);
 }
 
 static void region_end_of_next_owner(struct region *region)
@@ -175,11 +132,11 @@ static int region_alloc(struct region *region, struct uio_mem *mem,
 static void region_free(struct region *region, const struct uio_mem *mem,
 			struct device *dev)
 {
-	unsigned long pfn;
+	struct page *page;
 
 	if (!region->addr)
 		return;
-	pfn = region_pfn(region);
+	page = region_driver_page(region);
 	switch (region->memtype) {
 	case UIO_MEM_DMA_COHERENT:
 		dma_free_coherent(dev, PAGE_SIZE, region->addr, mem->dma_addr);
@@ -190,7 +147,7 @@ static void region_free(struct region *region, const struct uio_mem *mem,
 	default:
 		free_page((unsigned long)region->addr);
 	}
-	region_next_owner(region, pfn);
+	region_next_owner(region, page);
 }
 
 /* The memory that uio_dmem_genirq has at the moment */
@@ -235,12 +192,15 @@ static int dmem_add(struct device *parent)
 static void dmem_remove(void)
 {
 	struct region *region = &regions[DMEM];
+	struct page *page = NULL;
 
 	dmem_look();
+	if (region->addr)
+		page = region_driver_page(region);
 	platform_device_unregister(dmem_device);
 	dmem_device = NULL;
-	if (region->addr)
-		region_next_owner(region, region_pfn(region));
+	if (page)
+		region_next_owner(region, page);
 }
 
 static void memory_free(struct device *dev)

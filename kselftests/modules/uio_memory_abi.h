@@ -24,6 +24,6 @@
 #define UIO_MEMORY_NONE "none"     /* there is no memory */
 #define UIO_MEMORY_HELD "held"     /* the driver has it */
 #define UIO_MEMORY_REUSED "reused" /* it has been freed, and its page has a new owner */
-#define UIO_MEMORY_LOST "lost"     /* the driver has given it up, but nobody can get the page */
+#define UIO_MEMORY_LOST "lost"     /* the driver has given it up, but somebody keeps the page */
 
 #endif
