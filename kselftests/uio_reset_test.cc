@@ -109,6 +109,13 @@ void ExpectReadNothingStrange(Client& client) {
   EXPECT_FALSE(client.fault().has_value()) << FaultText(*client.fault());
 }
 
+// After Stop()
+void ExpectDied(const Client& client, const Mapping& bar) {
+  ASSERT_TRUE(client.fault().has_value()) << "it still reads the device";
+  EXPECT_TRUE(IsSigbusAt(client.fault(), bar.At(edu::kIdentification)))
+      << FaultText(*client.fault());
+}
+
 // Holds up what is done to `device` and to the functions before it, from when these have been told
 // until LetGo(). It takes the device from its driver.
 class Holder {
@@ -389,7 +396,7 @@ REVOKE_TEST_F(UioNeighboursTest, UnbindInTheMiddleOfARecovery, baseline::kFails)
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);
   baseline::FailsFromHere();
-  EXPECT_TRUE(client.fault().has_value()) << "it still reads the device";
+  ExpectDied(client, bar());
   EXPECT_EQ(state, Client::State::kKeptOff);
   EXPECT_THAT(holder.LetGo(), SyscallSucceeds());
   EXPECT_EQ(recovery.Recovered(), true);
@@ -426,7 +433,7 @@ REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFa
   ExpectDead(bar());
   client.Stop();
   EXPECT_EQ(client.strange(), 0U);
-  EXPECT_TRUE(client.fault().has_value());
+  ExpectDied(client, bar());
   pollfd polled = {.fd = uio().get(), .events = POLLIN, .revents = 0};
   EXPECT_THAT(poll(&polled, 1, 0), SyscallSucceedsWithValue(1));
   EXPECT_EQ(polled.revents & POLLHUP, POLLHUP);
