@@ -23,7 +23,8 @@ SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
 DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
 MODULE   = $(call build,series)/modules/test_revoke.ko
-WINDOW   = --module $(call build,$(1))/modules/window.ko
+# $(call modules,KERNEL): what the tests bring along for both kernels
+modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
@@ -45,8 +46,8 @@ GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1
 GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
-SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call WINDOW,series)
-BASE     = --kernel $(call image,base) $(call WINDOW,base)
+SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series)
+BASE     = --kernel $(call image,base) $(call modules,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
 suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 	-- $(BIN)/run-suites $(3) $(4)
