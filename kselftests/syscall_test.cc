@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // revokeat(2) as a system call: which calls are refused and why, which object a path, an alias, a
-// symbolic link or a descriptor stands for, and who may revoke it.
+// symbolic link or a descriptor stands for, who may revoke it, and what the audit log says of it.
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -14,8 +14,13 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdio>
+#include <optional>
+#include <ostream>
 #include <string>
+#include <vector>
 
+#include "audit_log.h"
 #include "baseline.h"
 #include "checkpoint.h"
 #include "device_node.h"
@@ -26,6 +31,7 @@
 #include "privilege.h"
 #include "process.h"
 #include "revokeat.h"
+#include "skip.h"
 #include "temp_dir.h"
 #include "test_device.h"
 
@@ -539,6 +545,133 @@ REVOKE_TEST_F(SyscallPermission, NodeServedByFuseIsNotTheNodeOthersOpened, basel
               }),
               Exited(0));
   EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
+}
+
+// ---- what the audit log says ----
+
+// A way to revoke the first device, open as `fd`.
+struct WayToRevoke {
+  const char* name;
+  int (*call)(int fd);
+  const char* flags;  // in the log
+  const char* path;   // in the log
+};
+
+void PrintTo(const WayToRevoke& way, std::ostream* os) { *os << way.name; }
+
+constexpr WayToRevoke kWaysToRevoke[] = {
+    {"Path", [](int) { return revoke("/dev/" REVOKE_TEST_NAME "0"); }, "0",
+     "/dev/" REVOKE_TEST_NAME "0"},
+    {"Descriptor", [](int fd) { return revokeat(fd, "", AT_EMPTY_PATH); }, "1000", "(null)"},
+    {"File", [](int fd) { return revokeat(fd, "", AT_EMPTY_PATH | REVOKE_FILE); }, "1001",
+     "(null)"},
+};
+
+class SyscallAudit : public SyscallObject, public testing::WithParamInterface<WayToRevoke> {
+ protected:
+  void SetUp() override {
+    SyscallObject::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    log_.emplace();
+    REVOKE_SKIP_IF(log_->error() == EEXIST, "an audit daemon is running here; stop it");
+    ASSERT_THAT(*log_, SyscallSucceeds());
+    fd_ = OpenDevice();
+  }
+
+  AuditLog& log() { return *log_; }
+  int fd() const { return fd_.get(); }
+
+  // The records of the only system call of a child that is in the log.
+  template <typename F>
+  std::vector<AuditRecord> RecordsOfTheCallIn(F body) {
+    Child child(body);
+    const std::string pid = std::to_string(child.pid());
+    EXPECT_THAT(child.Wait(), Exited(0));
+    const std::vector<AuditRecord> all = log().Take();
+    std::vector<AuditRecord> found;
+    for (const AuditRecord& call : all) {
+      if (call.type != AUDIT_SYSCALL || call.Field("pid") != pid) continue;
+      EXPECT_TRUE(found.empty()) << "another call is in the log: " << call;
+      for (const AuditRecord& record : all) {
+        if (record.event == call.event) found.push_back(record);
+      }
+    }
+    EXPECT_FALSE(found.empty()) << "nothing is in the log of what the child did";
+    return found;
+  }
+
+  static AuditRecord TheOne(const std::vector<AuditRecord>& records, int type) {
+    std::vector<AuditRecord> found;
+    for (const AuditRecord& record : records) {
+      if (record.type == type) found.push_back(record);
+    }
+    EXPECT_EQ(found.size(), 1U) << "records of type " << type << ": "
+                                << testing::PrintToString(found);
+    return found.empty() ? AuditRecord() : found.front();
+  }
+
+  static void ExpectCall(const std::vector<AuditRecord>& records) {
+    const AuditRecord call = TheOne(records, AUDIT_SYSCALL);
+    EXPECT_EQ(call.Field("syscall"), std::to_string(__NR_revokeat)) << call;
+    EXPECT_EQ(call.Field("a2"), GetParam().flags) << call;
+  }
+
+  // The log names the device, however it was given.
+  static void ExpectObject(const std::vector<AuditRecord>& records) {
+    struct stat node = {};
+    ASSERT_THAT(stat(NodeOf(Dev::kDefault).c_str(), &node), SyscallSucceeds());
+    char number[32];
+    std::snprintf(number, sizeof(number), "%02x:%02x", major(node.st_rdev), minor(node.st_rdev));
+    const AuditRecord path = TheOne(records, AUDIT_PATH);
+    EXPECT_EQ(path.Field("name"), GetParam().path) << path;
+    EXPECT_EQ(path.Field("inode"), std::to_string(node.st_ino)) << path;
+    EXPECT_EQ(path.Field("rdev"), number) << path;
+  }
+
+ private:
+  std::optional<AuditLog> log_;
+  FileDescriptor fd_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, SyscallAudit, testing::ValuesIn(kWaysToRevoke),
+                         [](const auto& info) { return info.param.name; });
+
+REVOKE_TEST_P(SyscallAudit, Success, baseline::kEnosys) {
+  ASSERT_THAT(log().RecordCallsOf(__NR_revokeat, "revokes"), SyscallSucceeds());
+  const std::vector<AuditRecord> records =
+      RecordsOfTheCallIn([&] { TEST_PCHECK(GetParam().call(fd()) == 0); });
+  ExpectCall(records);
+  ExpectObject(records);
+  const AuditRecord call = TheOne(records, AUDIT_SYSCALL);
+  EXPECT_EQ(call.Field("success"), "yes") << call;
+  EXPECT_EQ(call.Field("exit"), "0") << call;
+  EXPECT_EQ(call.Field("uid"), "0") << call;
+  EXPECT_EQ(call.Field("key"), "revokes") << call;
+}
+
+REVOKE_TEST_P(SyscallAudit, Refusal, baseline::kEnosys) {
+  ASSERT_THAT(log().RecordCallsOf(__NR_revokeat, "revokes"), SyscallSucceeds());
+  const std::vector<AuditRecord> records = RecordsOfTheCallIn([&] {
+    TEST_PCHECK(BecomeUser() == 0);
+    TEST_PCHECK(GetParam().call(fd()) == -1 && errno == EPERM);
+  });
+  ExpectCall(records);
+  ExpectObject(records);
+  const AuditRecord call = TheOne(records, AUDIT_SYSCALL);
+  EXPECT_EQ(call.Field("success"), "no") << call;
+  EXPECT_EQ(call.Field("exit"), std::to_string(-EPERM)) << call;
+  EXPECT_EQ(call.Field("uid"), std::to_string(kNobody)) << call;
+  EXPECT_THAT(Generation(fd()), SyscallSucceeds());
+}
+
+// Whoever has the log say who writes to a device learns who takes it from its users.
+REVOKE_TEST_P(SyscallAudit, WatchForWriters, baseline::kEnosys) {
+  ASSERT_THAT(log().Watch(NodeOf(Dev::kDefault), AUDIT_PERM_WRITE, "writers"), SyscallSucceeds());
+  const std::vector<AuditRecord> records =
+      RecordsOfTheCallIn([&] { TEST_PCHECK(GetParam().call(fd()) == 0); });
+  ExpectCall(records);
+  ExpectObject(records);
+  EXPECT_EQ(TheOne(records, AUDIT_SYSCALL).Field("key"), "writers");
 }
 
 }  // namespace

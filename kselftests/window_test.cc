@@ -392,8 +392,8 @@ REVOKE_TEST_P(WindowLock, LockedPagesGo, baseline::kEnosys) {
 
 // ---- the window itself, on any kernel ----
 
-// modules/window.c: a device that is removed as careful drivers do it, with a delay where the window
-// is. With the series a revoke is all that it does.
+// modules/window.c: a device that is removed as careful drivers do it, with a delay where the
+// window is. With the series a revoke is all that it does.
 class WindowOfADriver : public testing::Test {
  protected:
   void SetUp() override {
