@@ -894,9 +894,8 @@ class ReleaseRace : public SharingTest {
       ExpectReleased(opened);
     };
     // Processes take their time to start and to end: few rounds, and few of them overlap.
-    ExpectRace(
-        {.rounds = 150, .limit = std::chrono::milliseconds(1'000), .min_rounds = 32, .one_in = 8},
-        sides, before, after);
+    ExpectRace({.rounds = 150, .limit = std::chrono::milliseconds(1'000), .min_rounds = 32}, sides,
+               before, after);
     if (HasFailure()) return;
 
     // Most of the time each side waits for the other, but who is the one to release the file is
