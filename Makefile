@@ -53,9 +53,6 @@ GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MA
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
-# Two guests share the work: most suites keep one CPU busy.
-FIRST    := $(wordlist 1,$(shell expr $(words $(SUITES)) / 2),$(SUITES))
-SECOND   := $(filter-out $(FIRST),$(SUITES))
 SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series)
 BASE     = --kernel $(call image,base) $(call modules,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
@@ -66,10 +63,9 @@ suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 # and the unpatched kernel have nothing to add under KASAN, but much time.
 STAGES   = test-tools test-util kunit kselftest $(if $(filter normal,$(PROFILE)),vng baseline)
 ktap     = $(foreach s,guest $(2),$(1)/$(s)=$(RESULTS)/$(1)/$(s).ktap)
-LEAKS    = $(if $(filter debug,$(PROFILE)),kmemleak)
 EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(foreach s,$(KUNIT),uml/$(s)=$(RESULTS)/uml/$(s).xml) \
-	$(call ktap,kselftest,$(KUNIT:%=kunit-%) revoke_test $(FIRST) $(LEAKS)) $(call ktap,kselftest-2,$(SECOND) $(LEAKS)) \
+	$(call ktap,kselftest,$(KUNIT:%=kunit-%) revoke_test $(SUITES) $(if $(filter debug,$(PROFILE)),kmemleak)) \
 	$(if $(filter normal,$(PROFILE)),$(call ktap,vng,run_kselftest.sh) $(call ktap,baseline,$(SUITES))) \
 	$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log)
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
@@ -143,9 +139,7 @@ kunit: source
 
 kselftest: tools programs selftest kernel-series
 	@$(call stage,kselftest,'KUnit and kselftests in the patched kernel',$(AGENT)) \
-		$(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(SELFTEST)/revoke_test $(FIRST:%=$(TESTS)/%)) & first=$$!; \
-	status=0; $(if $(SECOND),$(call stage,kselftest-2,'the other half of the kselftests',$(AGENT)) \
-		$(call suites,kselftest-2,$(SERIES),,$(SECOND:%=$(TESTS)/%)) || status=$$?;) wait $$first || status=$$?; exit $$status
+		$(call suites,kselftest,$(SERIES),$(KUNIT:%=-k %),$(SELFTEST)/revoke_test $(BINARIES))
 
 baseline: tools programs kernel-base
 	@$(call stage,baseline,'the same tests in the unpatched kernel',$(AGENT)) \

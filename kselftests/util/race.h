@@ -28,8 +28,7 @@ struct RaceOptions {
   int rounds = 1000;                       // at most
   std::chrono::milliseconds limit{5'000};  // at most, scaled; checked after each round
   int min_rounds = 8;                      // made even if that takes longer than `limit`
-  // For ExpectRace(): one in so many rounds at least must overlap. Two busy CPUs give one in six,
-  // and next to none if others starve them.
+  // For ExpectRace(): one in so many rounds at least must overlap.
   int one_in = 100;
   // Gives each side a CPU of its own as far as there are any. Without that a scheduler with enough
   // else to do may keep all sides on one CPU, where they never overlap.
