@@ -13,7 +13,6 @@
 #include <liburing.h>
 #include <linux/usb/functionfs.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -30,18 +29,15 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "aio.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
-#include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
 #include "ffs_gadget.h"
-#include "proc.h"
 #include "process.h"
 #include "race.h"
 #include "revokeat.h"
@@ -57,31 +53,6 @@ using testing::AnyOf;
 constexpr std::size_t kBytes = 512;
 
 using Packet = std::array<char, kBytes>;
-
-// A worker has its name only when it runs.
-std::vector<pid_t> Workers() {
-  std::vector<pid_t> workers;
-  for (const pid_t tid : ThreadsOf(getpid())) {
-    const std::optional<TaskState> task = ReadTask(tid);
-    if (task && task->comm.starts_with("iou-wrk")) workers.push_back(tid);
-  }
-  return workers;
-}
-
-// Until the workers of this process's rings sleep in a function whose name begins so.
-testing::AssertionResult WaitUntilWorkersSleepIn(const std::string& function) {
-  const Deadline deadline(kDefaultWait);
-  while (Workers().empty()) {
-    if (deadline.Passed()) return testing::AssertionFailure() << "there is no worker";
-    sched_yield();
-  }
-  for (const pid_t tid : Workers()) {
-    const testing::AssertionResult asleep =
-        WaitUntilBlocked(tid, {.states = "S", .wchan = function, .use_syscall_file = false});
-    if (!asleep) return asleep;
-  }
-  return testing::AssertionSuccess();
-}
 
 // Until they have called the methods for all that was handed in, and have nothing left to do.
 testing::AssertionResult WaitUntilWorkersAreIdle() {
