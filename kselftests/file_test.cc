@@ -493,7 +493,7 @@ REVOKE_TEST_F(FileTest, DriverThatReachesAnotherFileIsWaitedFor, baseline::kEnos
 
 // ---- ->open ----
 
-REVOKE_TEST_F(FileTest, OpenStoppedBeforeItIsRevocableIsNotTaken, baseline::kEnosys) {
+REVOKE_TEST_F(FileTest, OpenStoppedBeforeItIsRevokableIsNotTaken, baseline::kEnosys) {
   FileDescriptor fd;
   CallInThread opener;
   ArmedPoint point(control(), Dev::kDefault, REVOKE_TEST_OPEN, REVOKE_TEST_ENTER,
@@ -526,7 +526,7 @@ REVOKE_TEST_F(FileTest, OpenOfAnObjectThatDiesMeanwhileFails, baseline::kEnosys)
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), 0U);
 }
 
-REVOKE_TEST_F(FileTest, OpenStoppedWhenItIsRevocableIsWaitedForAndTaken, baseline::kEnosys) {
+REVOKE_TEST_F(FileTest, OpenStoppedWhenItIsRevokableIsWaitedForAndTaken, baseline::kEnosys) {
   FileDescriptor fd;
   CallInThread opener;
   CallInThread revoker;

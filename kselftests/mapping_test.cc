@@ -346,14 +346,14 @@ REVOKE_TEST_P(MappingShape, RevokedWithThatOfAPredecessorStillThere, baseline::k
   ExpectAllDead(stale);
 }
 
-REVOKE_TEST_P(MappingShape, SmapsShowThatItIsRevocable, baseline::kEnosys) {
+REVOKE_TEST_P(MappingShape, SmapsShowThatItIsRevokable, baseline::kEnosys) {
   const Mapping mapping = Map();
   EXPECT_THAT(VmFlags(mapping), HasSubstr(" rv "));
   Revoke();
   EXPECT_THAT(VmFlags(mapping), HasSubstr(" rv "));
 }
 
-REVOKE_TEST_F(MappingTest, SmapsOfWhatIsNotRevocable, baseline::kEnosys) {
+REVOKE_TEST_F(MappingTest, SmapsOfWhatIsNotRevokable, baseline::kEnosys) {
   const FileDescriptor never = OpenDevice(Dev::kNever);
   const Mapping mapping = MapShape(never, REVOKE_TEST_SHAPE_FAULT_PAGE);
   ASSERT_THAT(mapping, SyscallSucceeds());

@@ -300,24 +300,13 @@ static int may_await_resume(const struct file *file, const struct revokable *r,
 	return 0;
 }
 
-/* The request of an io_uring worker is not restarted. */
-static int resume_awaited(int ret)
-{
-	return ret == -ERESTARTSYS && current->flags & PF_USER_WORKER ? -EINTR :
-									ret;
-}
-
 /* 0: it is not suspended any more; else an error for the caller */
 static int revoke_await_resume(struct file *file, bool nowait)
 {
 	struct revoke *rv = file->f_revoke;
-	int ret;
 
-	ret = may_await_resume(file, rv->r, nowait);
-	if (!ret)
-		ret = wait_event_interruptible(rv->r->resumed,
-					       !file_suspended(file));
-	return resume_awaited(ret);
+	return may_await_resume(file, rv->r, nowait) ?:
+	       wait_event_interruptible(rv->r->resumed, !file_suspended(file));
 }
 
 /* 0: the use has started; USE_REVOKED; or an error. */
@@ -852,7 +841,7 @@ static int revoke_attach(struct file *file, struct revoke *rv)
 	}
 	if (ret)
 		kref_put(&rv->ref, revoke_free);
-	return resume_awaited(ret);
+	return ret;
 }
 
 /**
@@ -944,10 +933,8 @@ static int open_put_off(const struct file *file, int error)
 		return error;
 	if (file->f_flags & O_NONBLOCK)
 		return -EAGAIN;
-	/* An io_uring worker's request is not restarted. */
-	if (current->flags & PF_USER_WORKER)
-		return -EINTR;
-	if (current->flags & PF_KTHREAD)
+	/* Who makes no system calls takes it as it is. */
+	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
 		return error;
 	set_notify_signal(current);
 	return -ERESTARTNOINTR;
@@ -1463,7 +1450,6 @@ static void revoke_send_sigio(struct revoke *rv)
 {
 	struct file *file = rv->file;
 	struct fown_struct *fown = file_f_owner(file);
-
 	int fd = READ_ONCE(rv->fasync_fd);
 
 	/* open(2) takes O_ASYNC, and does not tell the driver: so none comes. */
