@@ -190,7 +190,7 @@ REVOKE_TEST_F(SyscallErrno, DescriptorsOfKindsWithoutSupport, baseline::kEnosys)
   const FileDescriptor epoll = Epoll();
   const FileDescriptor memory = MemFd("memory", 4096);
   const FileDescriptor plain = Open(file(), O_RDWR);
-  for (const unsigned int flags : {AT_EMPTY_PATH, AT_EMPTY_PATH | static_cast<int>(REVOKE_FILE)}) {
+  for (const unsigned int flags : {AT_EMPTY_PATH, AT_EMPTY_PATH | REVOKE_FILE}) {
     for (const FileDescriptor* fd :
          {&pipe.read, &pipe.write, &sockets.first, &event, &epoll, &memory, &plain}) {
       EXPECT_THAT(revokeat(fd->get(), "", flags), SyscallFailsWithErrno(EOPNOTSUPP))

@@ -154,9 +154,11 @@ std::vector<std::int64_t> DelayPlanner::Next() {
   // these is the instant all can reach; the others are delayed by the difference.
   constexpr double kMaxDelay = 20'000'000;  // ns; what is longer is met often enough near its start
   std::vector<double> reaches;
+  reaches.reserve(sides_.size());
   for (const Side& side : sides_) reaches.push_back(side.lateness + Random() * side.duration);
   const double meet = *std::max_element(reaches.begin(), reaches.end());
   std::vector<std::int64_t> delays;
+  delays.reserve(sides_.size());
   for (std::size_t i = 0; i < sides_.size(); ++i) {
     sides_[i].delay = static_cast<std::int64_t>(std::min(meet - reaches[i], kMaxDelay));
     delays.push_back(sides_[i].delay);
@@ -173,7 +175,7 @@ void DelayPlanner::Learn(std::int64_t released, const std::vector<Window>& windo
   constexpr double kFloor = 1000;           // ns; below it a clock read matters as much
   for (std::size_t i = 0; i < sides_.size(); ++i) {
     Side& side = sides_[i];
-    double lateness = static_cast<double>(windows[i].start - released - side.delay);
+    auto lateness = static_cast<double>(windows[i].start - released - side.delay);
     lateness = std::clamp(lateness, 0.0, kMaxLateness);
     auto duration = static_cast<double>(windows[i].end - windows[i].start);
     if (learned_) duration = std::min(duration, 8 * std::max(side.duration, kFloor));

@@ -261,7 +261,9 @@ Tally CountJunit(std::string_view text) {
     cases++;
     const std::string_view element = text.substr(at, text.find("<testcase", at + 1) - at);
     const std::string name(Attribute(element, "name").value_or("?"));
-    const auto has = [&element](std::string_view tag) { return element.find(tag) != tag.npos; };
+    const auto has = [&element](std::string_view tag) {
+      return element.find(tag) != std::string_view::npos;
+    };
     if (has("<failure") || has("<error")) {
       tally.Fail(name);
     } else if (has("<skipped") || Attribute(element, "status") == "disabled") {
