@@ -101,7 +101,10 @@ help:
 	@echo 'KERNEL=dir             take the kernel source from this tree, which is only read'
 	@echo 'Everything made is in  $(CACHE)'
 
-deps:
+$(CACHE):
+	@mkdir -p $@
+
+deps: | $(CACHE)
 	@tools/stage 'dependencies' tools/apt-install
 
 source: deps
