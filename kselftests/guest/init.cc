@@ -3,11 +3,8 @@
 #include "init.h"
 
 #include <fcntl.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,15 +62,6 @@ void LinkStandardStreams() {
   }
 }
 
-void BringUpLoopback() {
-  const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request = {};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (!fd.valid() || ioctl(fd.get(), SIOCSIFFLAGS, &request) < 0)
-    throw ErrnoError("cannot bring the loopback interface up");
-}
-
 }  // namespace
 
 void SetUpMachine() {
@@ -88,7 +76,6 @@ void SetUpMachine() {
   // The root is a tmpfs already, and the program may have been put anywhere in it.
   if (chmod("/tmp", 01777) < 0) throw ErrnoError("cannot open /tmp to everybody");
   LinkStandardStreams();
-  BringUpLoopback();
   Mount(kResultsTag, kResultsDir, "9p", 0, k9pOptions);
 }
 

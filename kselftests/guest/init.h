@@ -9,8 +9,7 @@
 
 namespace guest {
 
-// Mounts the kernel's file systems and the results directory; brings
-// the loopback interface up. Throws Error.
+// Mounts the kernel's file systems and the results directory. Throws Error.
 void SetUpMachine();
 
 // Mounts the host directories the job in `results` names. Throws Error.
