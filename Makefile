@@ -72,7 +72,7 @@ VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
-	lint tidy package selftest cross no-syscall
+	lint tidy package selftest cross no-syscall bench-scaling
 .NOTPARALLEL:
 
 help:
@@ -87,6 +87,7 @@ help:
 	@echo 'make baseline     the same binaries on the unpatched kernel'
 	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
+	@echo 'make bench-scaling  ns of the fast path on two CPUs, beside other ways to know who is inside'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
@@ -185,6 +186,12 @@ test: tools
 	status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
 	$(BIN)/tally $(if $(REQUIRE_ALL),--require-all) --allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED) >$(RESULTS)/tally || status=1; \
 	cat $(RESULTS)/tally; exit $$status
+
+# In user space; as much of a CPU as can be had, so nothing else should be running.
+bench-scaling: tools
+	@mkdir -p $(CACHE)/results
+	@tools/stage 'the fast path in user space' $(BIN)/scaling --benchmark_out=$(CACHE)/results/scaling.csv \
+		--benchmark_out_format=csv
 
 lint: deps
 	@tools/stage 'shell scripts' tools/lint shell

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <array>
+
+#include "candidate.h"
+
+extern "C" const Candidate kKernel;
+extern const Candidate kAtomicPair, kPercpuRef, kSrcu, kRwsem, kObjectLock, kBuckets, kWord,
+    kNamedWord, kHazard;
+
+std::span<const Candidate* const> AllCandidates() {
+  static constexpr std::array kAll = {&kKernel,    &kAtomicPair, &kPercpuRef, &kSrcu,
+                                      &kRwsem,     &kObjectLock, &kBuckets,   &kWord,
+                                      &kNamedWord, &kHazard};
+  return kAll;
+}
