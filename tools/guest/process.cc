@@ -233,7 +233,9 @@ std::optional<std::string> DescribeFailure(const ProcessSpec& spec, const Proces
   const std::string how = result.exit_code
                               ? "exited with " + std::to_string(*result.exit_code)
                               : "was killed by signal " + std::to_string(result.signal.value_or(0));
-  return spec.argv[0] + " " + how + " (see " + spec.stderr_path + ")";
+  // In a guest the whole path would lead the reader on the host astray.
+  const std::string log = spec.stderr_path.substr(spec.stderr_path.rfind('/') + 1);
+  return spec.argv[0] + " " + how + " (see " + log + ")";
 }
 
 }  // namespace guest

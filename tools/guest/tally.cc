@@ -9,6 +9,8 @@
 #include <charconv>
 #include <utility>
 
+#include "reason.h"
+
 namespace guest {
 namespace {
 
@@ -113,18 +115,24 @@ class KtapCounter {
       tally_.Fail(std::string(line));
     } else if (IsVersion(line) || line.starts_with("# Subtest: ")) {
       At(indent, kUnfinished).quoted = quoted;
+      printed_.clear();
     } else if (const std::optional<Plan> plan = ParsePlan(line)) {
       TakePlan(indent, *plan);
     } else if (const std::optional<Plan> count = ParseCount(line)) {
       if (levels_.back().indent > indent && !levels_.back().plan) levels_.back().plan = count;
     } else if (const std::optional<Point> point = ParsePoint(line)) {
       TakePoint(indent, *point);
+      printed_.clear();
+    } else {
+      TakeDiagnostic(line);
     }
   }
 
   Tally Finish() {
     while (levels_.size() > 1) Close(kUnfinished);
     Close("the file");
+    if (!unexplained_ || printed_.empty()) return std::move(tally_);
+    tally_.reasons[*unexplained_] = FirstFailure(printed_);
     return std::move(tally_);
   }
 
@@ -166,7 +174,19 @@ class KtapCounter {
     if (!level.plan) level.plan = plan;
   }
 
+  void TakeDiagnostic(std::string_view line) {
+    if (!line.starts_with("# Totals: "))
+      printed_.emplace_back(line.substr(line.starts_with(kQuote) ? kQuote.size() : 0));
+  }
+
+  // Fails with what was printed since the last result. What was printed before none is below.
+  void FailFor(const std::string& what) {
+    if (printed_.empty()) unexplained_ = tally_.failures.size();
+    tally_.Fail(what, FirstFailure(printed_));
+  }
+
   void TakePoint(size_t indent, const Point& point) {
+    unexplained_.reset();
     const bool parent = levels_.back().indent > indent;
     bool child_failed = false;
     Level& level = At(indent, point.name, &child_failed);
@@ -177,9 +197,9 @@ class KtapCounter {
                   std::to_string(level.seen) + " is the next");
     }
     if (parent) {
-      if (!point.ok && !child_failed) tally_.Fail(point.name + " (as a whole)");
+      if (!point.ok && !child_failed) FailFor(point.name + " (as a whole)");
     } else if (!point.ok) {
-      tally_.Fail(point.name);
+      FailFor(point.name);
     } else if (point.skip) {
       tally_.Skip(point.name);
     } else {
@@ -204,14 +224,18 @@ class KtapCounter {
       return true;
     }
     if (level.plan->tests == 0 && !level.plan->skip) tally_.Fail(name + ": nothing was run");
-    for (int i = level.seen; i < level.plan->tests; i++)
+    for (int i = level.seen; i < level.plan->tests; i++) {
       tally_.Fail(name + ": announced result " + std::to_string(i + 1) + " of " +
-                  std::to_string(level.plan->tests) + " is missing");
+                      std::to_string(level.plan->tests) + " is missing",
+                  FirstFailure(std::exchange(printed_, {})));
+    }
     if (level.seen > level.plan->tests) tally_.Fail(name + ": more results than announced");
     return level.failed > 0 || tally_.failed > failed;
   }
 
   std::vector<Level> levels_{1};
+  std::vector<std::string> printed_;   // since the last result or group
+  std::optional<size_t> unexplained_;  // the last result, if it failed without a word before it
   Tally tally_;
 };
 
@@ -226,6 +250,19 @@ std::optional<std::string_view> Attribute(std::string_view tag, std::string_view
     if (end != std::string_view::npos) return tag.substr(begin, end - begin);
   }
   return std::nullopt;
+}
+
+// What CTest or kunit.py has kept of what a test case printed.
+std::string_view Printed(std::string_view element) {
+  for (const std::string_view tag : {"system-out", "failure", "error"}) {
+    const size_t begin = element.find("<" + std::string(tag));
+    if (begin == std::string_view::npos) continue;
+    element.remove_prefix(begin);
+    const size_t end = element.find("</" + std::string(tag));
+    const size_t text = element.find('>') + 1;
+    if (end != std::string_view::npos && text < end) return element.substr(text, end - text);
+  }
+  return "";
 }
 
 }  // namespace
@@ -265,7 +302,7 @@ Tally CountJunit(std::string_view text) {
       return element.find(tag) != std::string_view::npos;
     };
     if (has("<failure") || has("<error")) {
-      tally.Fail(name);
+      tally.Fail(name, FirstFailure(LinesOfXml(Printed(element))));
     } else if (has("<skipped") || Attribute(element, "status") == "disabled") {
       tally.Skip(name);
     }

@@ -20,10 +20,13 @@ struct Tally {
   int skipped = 0;                    // neither passed nor failed
   std::vector<std::string> failures;  // one line for each thing that failed
   std::vector<std::string> skips;     // the name of each that was skipped
+  // For each of `failures`, in the same order: the lines that say why, if any do.
+  std::vector<std::vector<std::string>> reasons;
 
-  void Fail(std::string what) {
+  void Fail(std::string what, std::vector<std::string> why = {}) {
     failed++;
     failures.push_back(std::move(what));
+    reasons.push_back(std::move(why));
   }
   void Skip(std::string name) {
     skipped++;
@@ -32,7 +35,8 @@ struct Tally {
 };
 
 // Only leaves are counted. A parent counts when it failed though all its children passed. Lines
-// that are not KTAP are ignored. Skips are named with their group: "group.name".
+// that are not KTAP are diagnostics: those before a failed result, or those at the end after the
+// last one, are its reason. Skips are named with their group: "group.name".
 // Format: Documentation/dev-tools/ktap.rst of the kernel.
 Tally CountKtap(std::string_view text);
 

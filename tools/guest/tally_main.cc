@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "files.h"
 #include "judge.h"
@@ -15,6 +18,8 @@
 #include "tally.h"
 
 namespace {
+
+namespace fs = std::filesystem;
 
 using guest::Error;
 using guest::ReadFile;
@@ -26,6 +31,9 @@ the file. A file that is missing, empty or cut short counts as failed.
 
 The table of allowed skips has lines of NAME<TAB>REASON, where NAME is what is
 printed after SKIPPED.
+
+Each thing that failed is named at the end, with the first failed assertion and
+the file that says more.
 
 Exit status: 0 if something passed and nothing failed, 1 otherwise, 2 wrong usage.)";
 
@@ -48,22 +56,37 @@ Tally CountConsole(const std::string& file, const splat::AllowList& allow) {
   return tally;
 }
 
+// The files that say more: the results themselves, and the log that belongs to them.
+std::vector<std::string> FilesOf(const std::string& results) {
+  std::vector<std::string> files;
+  std::error_code code;
+  if (fs::exists(results, code)) files.push_back(results);
+  fs::path log = results;
+  if (log.filename() == "guest.ktap") {
+    log.replace_filename("console.log");
+  } else {
+    log.replace_extension(".log");
+  }
+  if (log != results && fs::exists(log, code) && fs::file_size(log, code) > 0) files.push_back(log);
+  return files;
+}
+
 class Sum {
  public:
-  void Add(const std::string& label, const Tally& tally) {
-    std::printf("%-28s %5d passed %4d failed %4d skipped\n", label.c_str(), tally.passed,
+  void Add(const Input& input, Tally tally) {
+    std::printf("%-28s %5d passed %4d failed %4d skipped\n", input.label.c_str(), tally.passed,
                 tally.failed, tally.skipped);
-    for (const std::string& failure : tally.failures)
-      std::printf("    FAILED %s\n", failure.c_str());
     for (const std::string& skip : tally.skips)
-      std::printf("    SKIPPED %s\n", guest::SkipName(label, skip).c_str());
+      std::printf("    SKIPPED %s\n", guest::SkipName(input.label, skip).c_str());
     passed_ += tally.passed;
     failed_ += tally.failed;
     skipped_ += tally.skipped;
+    if (tally.failed > 0) red_.emplace_back(input, std::move(tally));
   }
 
   // `status` is that of the stages which made the results.
   bool Finish(int status) {
+    for (const auto& [input, tally] : red_) PrintFailures(input, tally);
     if (status != 0 && failed_ == 0) {
       failed_ = 1;
       std::printf("    FAILED a stage, without leaving a failed result\n");
@@ -74,9 +97,19 @@ class Sum {
   }
 
  private:
+  static void PrintFailures(const Input& input, const Tally& tally) {
+    std::printf("%s:\n", input.label.c_str());
+    for (std::size_t i = 0; i < tally.failures.size(); i++) {
+      std::printf("    FAILED %s\n", tally.failures[i].c_str());
+      for (const std::string& line : tally.reasons[i]) std::printf("        %s\n", line.c_str());
+    }
+    for (const std::string& file : FilesOf(input.file)) std::printf("    see %s\n", file.c_str());
+  }
+
   int passed_ = 0;
   int failed_ = 0;
   int skipped_ = 0;
+  std::vector<std::pair<Input, Tally>> red_;  // in the order in which they were given
 };
 
 int Main(int argc, char** argv) {
@@ -120,14 +153,14 @@ int Main(int argc, char** argv) {
   }
   Sum sum;
   for (const std::string& argument : inputs) {
-    const auto [label, file] = Split(argument);
-    Tally tally = guest::Count(ReadFile(file));
-    if (require_all) guest::RequireAll(label, skips, &tally);
-    sum.Add(label, tally);
+    const Input input = Split(argument);
+    Tally tally = guest::Count(ReadFile(input.file));
+    if (require_all) guest::RequireAll(input.label, skips, &tally);
+    sum.Add(input, std::move(tally));
   }
   for (const std::string& argument : consoles) {
-    const auto [label, file] = Split(argument);
-    sum.Add(label, CountConsole(file, allow));
+    const Input input = Split(argument);
+    sum.Add(input, CountConsole(input.file, allow));
   }
   return sum.Finish(status) ? 0 : 1;
 }

@@ -6,6 +6,8 @@
 
 cc=${CC:-gcc}
 if [[ -z ${CC:-} ]] && command -v ccache >/dev/null; then cc='ccache gcc'; fi
+# Without a run of the preprocessor for what is not in the cache.
+export CCACHE_DEPEND=1
 # Of cross-build:
 target_cc=$cc srcarch=x86 arch_args=() arch_config=''
 kmake() { # SOURCE OUT ARGS...
@@ -92,7 +94,7 @@ build_objects() {
 	done
 	[[ ${#try[@]} -gt 0 ]] || return 0
 	(cd "$out" && rm -f "${try[@]}")
-	kmake "$source" "$out" -k "${@:4}" "${try[@]}" >"$log" 2>&1 || true
+	kmake "$source" "$out" -k -Otarget "${@:4}" "${try[@]}" >"$log" 2>&1 || true
 	for o in "${try[@]}"; do
 		if [[ -e $out/$o ]]; then built+=("$o"); else failed+=("$o"); fi
 	done
@@ -148,10 +150,19 @@ done_before() { # STAMP INPUTS
 	[[ -n $2 && -f $1 && $(<"$1") == "$2" ]]
 }
 
+# warned_objects LOG: those of ${built[@]} that LOG, in which the targets stand one after
+# the other, has warnings of; all of them, if it does not say of which.
+warned_objects() {
+	local all
+	all=$(printf '%s\n' "${built[@]}" | sort)
+	awk '$1 == "CC" { object = $NF } /(warning|error):/ { print object == "" ? "?" : object }' "$1" | sort -u >"$tmp/warned"
+	if [[ -z $(comm -23 "$tmp/warned" <(printf '%s\n' "$all")) ]]; then cat "$tmp/warned"; else printf '%s\n' "$all"; fi
+}
+
 # base_warnings NAME OUT ARGS...: writes to OUT/NAME.warnings what the base says
-# about ${built[@]}.
+# about ${warned[@]}.
 base_warnings() {
-	local name=$1 out=$2 want=("${built[@]}") built absent failed inputs
+	local name=$1 out=$2 want=("${warned[@]}") built absent failed inputs
 	inputs=$(inputs_of base "${@:3}" "${want[@]}")
 	if done_before "$out/$name.done" "$inputs"; then return; fi
 	configure "$cache/src-base" "$out" "${name##*-}"
@@ -165,7 +176,7 @@ base_warnings() {
 # what does not build, what is absent without a reason, and what the base does
 # not say as well.  Does nothing where all is as it was when that was last green.
 check_touched() {
-	local name=$1-$2 out=$cache/build/touched-$1 inputs='' want built absent failed new report
+	local name=$1-$2 out=$cache/build/touched-$1 inputs='' want built absent failed warned new report
 	if ! dirty; then inputs=$(inputs_of series "$(tree_of base)" "${@:3}"); fi
 	if done_before "$out/$name.done" "$inputs"; then
 		note "$(<"$out/$name.report") (nothing has changed since)"
@@ -185,7 +196,8 @@ check_touched() {
 	warnings_in "$out/$name.log" "$work" >"$out/$name.warnings"
 	if [[ -s $out/$name.warnings ]]; then
 		# Only what the base does not say as well counts.
-		note "$name: $(wc -l <"$out/$name.warnings") warnings; asking the base"
+		mapfile -t warned < <(warned_objects "$out/$name.log")
+		note "$name: $(wc -l <"$out/$name.warnings") warnings in ${#warned[@]} objects; asking the base"
 		base_warnings "$name" "$out.base" "${@:3}"
 		new=$(comm -13 "$out.base/$name.warnings" <(cut -f 1 "$out/$name.warnings"))
 		[[ -z $new ]] || die "$name: new warnings:

@@ -257,6 +257,38 @@ TEST(Ktap, ASkipIsNamedWithItsGroup) {
   EXPECT_THAT(CountKtap("1..1\n    1..0 # SKIP\nok 1 g\n").skips, ElementsAre("g.all"));
 }
 
+TEST(Ktap, AFailureHasItsReason) {
+  const Tally tally = CountKtap(
+      "1..4\n# a.cc:1: of a test that passed\nok 1 A.a\n# noise\n# b.cc:2: why\n#   x\nnot ok 2 A.b\n"
+      "# c.cc:3: why\nnot ok 3 A.c\nok 4 A.d\n# d.cc:4: of nobody\n");
+  EXPECT_THAT(tally.failures, ElementsAre("A.b", "A.c"));
+  EXPECT_THAT(tally.reasons,
+              ElementsAre(ElementsAre("b.cc:2: why", "  x"), ElementsAre("c.cc:3: why")));
+}
+
+TEST(Ktap, AReasonMayComeAfterTheLast) {
+  EXPECT_THAT(CountKtap("1..1\nnot ok 1 guest\n# timed out\n").reasons,
+              ElementsAre(ElementsAre("timed out")));
+  // Where something came before, what follows belongs to somebody else.
+  EXPECT_THAT(CountKtap("1..1\n# a.cc:1: why\nnot ok 1 a\n# b.cc:2: x\n").reasons,
+              ElementsAre(ElementsAre("a.cc:1: why")));
+  EXPECT_THAT(CountKtap("1..2\nnot ok 1 a\n# b.cc:2: of b\nok 2 b\n# Totals: pass:1\n").reasons,
+              ElementsAre(IsEmpty()));
+}
+
+TEST(Ktap, KunitTellsTheReason) {
+  EXPECT_THAT(
+      CountKtap("1..1\n    KTAP version 1\n    1..1\n    # zap: EXPECTATION FAILED at a.c:7\n"
+                "    Expected x == 1, but\n    not ok 1 zap\nnot ok 1 revoke\n")
+          .reasons,
+      ElementsAre(ElementsAre("zap: EXPECTATION FAILED at a.c:7", "Expected x == 1, but")));
+}
+
+TEST(Ktap, WhatWasPrintedLastExplainsWhatIsMissing) {
+  EXPECT_THAT(CountKtap("1..2\n# a.cc:1: why\n").reasons,
+              ElementsAre(ElementsAre("a.cc:1: why"), IsEmpty()));
+}
+
 constexpr char kJunit[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
     "<testsuite name=\"x\"\n\ttests=\"3\"\n\tfailures=\"1\"\n\tdisabled=\"0\"\n\tskipped=\"1\"\n>\n"
@@ -269,6 +301,21 @@ TEST(Junit, CountsWhatCtestWrites) {
   const Tally tally = Count(kJunit);
   EXPECT_THAT(Numbers(tally), ElementsAre(1, 1, 1));
   EXPECT_THAT(tally.failures, ElementsAre("bad"));
+}
+
+TEST(Junit, AFailureHasItsReason) {
+  EXPECT_THAT(
+      CountJunit(
+          "<testsuite tests=\"1\" failures=\"1\"><testcase name=\"a\"><failure message=\"Failed\"/>"
+          "<system-out>noise\na.cc:1: Failure\n1 &lt; 2\n</system-out></testcase></testsuite>")
+          .reasons,
+      ElementsAre(ElementsAre("a.cc:1: Failure", "1 < 2")));
+  EXPECT_THAT(
+      CountJunit(
+          "<testsuite tests=\"1\" failures=\"1\"><testcase name=\"a\"><failure>b.c:2</failure>"
+          "</testcase></testsuite>")
+          .reasons,
+      ElementsAre(ElementsAre("b.c:2")));
 }
 
 TEST(Junit, NamesWhatIsSkipped) {
