@@ -23,8 +23,8 @@ constexpr std::chrono::milliseconds kKillWait{2000};
 bool Ended(const Fd& process, std::chrono::milliseconds timeout) {
   const auto end = std::chrono::steady_clock::now() + timeout;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        end - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     pollfd entry = {process.get(), POLLIN, 0};
     const int ready = poll(&entry, 1, left.count() > 0 ? static_cast<int>(left.count()) : 0);
     if (ready >= 0 || errno != EINTR) return ready == 1;

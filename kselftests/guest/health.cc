@@ -82,8 +82,8 @@ std::optional<std::string> Health::ModuleTrouble() const {
       },
       kReloadTimeout);
   if (ended == Bounded::kDone) return std::nullopt;
-  return std::string(kModule) + (ended == Bounded::kStuck ? " does not go, or not come back"
-                                                           : " cannot be loaded anew");
+  return std::string(kModule) +
+         (ended == Bounded::kStuck ? " does not go, or not come back" : " cannot be loaded anew");
 }
 
 }  // namespace guest

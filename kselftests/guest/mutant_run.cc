@@ -157,9 +157,9 @@ void MutantRun::RunProgram(const Step& step, const std::string& stem) {
 bool MutantRun::RunKunit(const Step& step, const std::string& stem) {
   const std::string path = stem + ".ktap";
   std::filesystem::remove(path);
-  const Bounded ended = RunBounded(
-      [&] { WriteFile(path, RunKunitSuite(step.suite, Join(step.tests))); },
-      options_.deadline * step.tests.size() + kSlack);
+  const Bounded ended =
+      RunBounded([&] { WriteFile(path, RunKunitSuite(step.suite, Join(step.tests))); },
+                 options_.deadline * step.tests.size() + kSlack);
   return ended != Bounded::kStuck;
 }
 

@@ -89,14 +89,13 @@ RunResult RunGuest(const RunSpec& spec, const splat::AllowList& allow,
 
   const EmulatorCommand command = MakeCommand(spec, result.backend, spec.accel);
   Tail tail(output, echo);
-  const ProcessSpec process{.argv = command.argv,
-                            .stdout_path = command.stdout_path,
-                            .stderr_path = command.stderr_path,
-                            .timeout = spec.timeout,
-                            .tick = [&tail] { tail.Follow(); },
-                            .stalled = [&] {
-                              return spec.silence.count() > 0 && tail.Silence() >= spec.silence;
-                            }};
+  const ProcessSpec process{
+      .argv = command.argv,
+      .stdout_path = command.stdout_path,
+      .stderr_path = command.stderr_path,
+      .timeout = spec.timeout,
+      .tick = [&tail] { tail.Follow(); },
+      .stalled = [&] { return spec.silence.count() > 0 && tail.Silence() >= spec.silence; }};
   const ProcessResult ended = RunProcess(process);
 
   Evidence evidence{.nonce = nonce,

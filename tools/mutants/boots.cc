@@ -20,7 +20,8 @@ using guest::Error;
 
 // Of a guest that does not even begin; once may be bad luck.
 constexpr int kTries = 2;
-// The guest gives a sign of life every few seconds. Longer than it takes the kernel to see a lockup.
+// The guest gives a sign of life every few seconds. Longer than it takes the kernel to see a
+// lockup.
 constexpr std::chrono::seconds kSilence{150};
 
 // Hands over whole lines of what comes in pieces.
@@ -115,10 +116,8 @@ Boot ReadBoot(const fs::path& results, const splat::AllowList& allow) {
   if (boot.entries.empty() || boot.entries.back().ended) return boot;
   const Step& step = boot.entries.back().step;
   const std::string stem = step.mutant == kNone ? "control-" + step.suite : "step";
-  boot.unended =
-      OutcomesOf(guest::ReadFile(results / (stem + ".ktap")).value_or(""), step.tests);
-  boot.splat =
-      SplatAfterBegin(guest::ReadFile(results / "console.log").value_or(""), allow);
+  boot.unended = OutcomesOf(guest::ReadFile(results / (stem + ".ktap")).value_or(""), step.tests);
+  boot.splat = SplatAfterBegin(guest::ReadFile(results / "console.log").value_or(""), allow);
   return boot;
 }
 

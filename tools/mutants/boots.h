@@ -18,7 +18,7 @@
 namespace mutants {
 
 struct GuestOptions {
-  std::string mutant_switch;  // a file for tests of this tool; empty: that of the kernel
+  std::string mutant_switch;          // a file for tests of this tool; empty: that of the kernel
   std::chrono::seconds deadline{30};  // for each test, before it is shortened
   int deadline_percent = 50;
 };
@@ -35,7 +35,8 @@ Boot ReadBoot(const std::filesystem::path& results, const splat::AllowList& allo
 bool SplatAfterBegin(std::string_view console, const splat::AllowList& allow);
 
 // What became of a KUnit test that was run alone on User Mode Linux.
-Outcome UmlOutcome(std::string_view console, const std::string& test, const splat::AllowList& allow);
+Outcome UmlOutcome(std::string_view console, const std::string& test,
+                   const splat::AllowList& allow);
 
 // The splats that are allowed. Throws guest::Error.
 splat::AllowList LoadSplats(const Project& project);

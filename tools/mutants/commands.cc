@@ -193,10 +193,8 @@ std::vector<Want> WantsOf(const Project& project, const Target& target, const Br
         std::find(target.suites.begin(), target.suites.end(), test.suite) != target.suites.end();
     if (!chosen || (other_instance && !breadth.all_instances) || (proven && !breadth.proven_too))
       continue;
-    wants.push_back({.mutant = target.mutant,
-                     .kind = Kind::kTest,
-                     .suite = test.suite,
-                     .test = test.test});
+    wants.push_back(
+        {.mutant = target.mutant, .kind = Kind::kTest, .suite = test.suite, .test = test.test});
   }
   return wants;
 }

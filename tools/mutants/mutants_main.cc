@@ -76,8 +76,7 @@ void AddRun(CLI::App* app, Options* options) {
 
 int RunDiscover(const Options& options) {
   std::vector<mutants::Target> targets;
-  if (!options.targets.empty())
-    targets = mutants::ParseTargets(mutants::Require(options.targets));
+  if (!options.targets.empty()) targets = mutants::ParseTargets(mutants::Require(options.targets));
   for (const std::string& name : options.selection.names)
     targets.push_back({.mutant = name, .suites = options.suites});
   if (targets.empty()) throw Error("no mutant is named; -h shows how");
@@ -97,8 +96,7 @@ void AddDiscover(CLI::App* app, Options* options) {
   discover->add_flag("--instances", options->breadth.all_instances,
                      "All instances of parameterised tests, not the first alone");
   discover->add_option("names", options->selection.names, "Mutants");
-  discover->callback(
-      [options] { options->command = [options] { return RunDiscover(*options); }; });
+  discover->callback([options] { options->command = [options] { return RunDiscover(*options); }; });
 }
 
 void AddEvidence(CLI::App* app, Options* options) {

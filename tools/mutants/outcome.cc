@@ -67,9 +67,7 @@ std::vector<Outcome> OutcomesOf(std::string_view ktap, const std::vector<std::st
   std::multimap<std::string, Outcome> found;
   Outcome red = Outcome::kFailed;
   const auto result = [&](const Line& line) {
-    const Outcome outcome = !line.ok       ? red
-                            : line.skipped ? Outcome::kSkipped
-                                           : Outcome::kPassed;
+    const Outcome outcome = !line.ok ? red : line.skipped ? Outcome::kSkipped : Outcome::kPassed;
     found.emplace(line.name, outcome);
     red = Outcome::kFailed;
   };

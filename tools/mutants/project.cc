@@ -38,8 +38,7 @@ void AddKunitCases(std::string_view text, std::set<std::string>* names) {
   for (size_t at = 0; (at = text.find(kCase, at)) != std::string_view::npos; at++) {
     const size_t open = text.find('(', at);
     const size_t end = text.find_first_of(",)", std::min(open, text.size()));
-    if (end != std::string_view::npos)
-      names->emplace(text.substr(open + 1, end - open - 1));
+    if (end != std::string_view::npos) names->emplace(text.substr(open + 1, end - open - 1));
   }
 }
 
@@ -86,8 +85,7 @@ std::set<std::string> ListKunit(const Project& project) {
   std::set<std::string> names;
   for (const fs::directory_entry& entry :
        fs::recursive_directory_iterator(project.source / "kernel-tree-overlay")) {
-    if (entry.path().string().ends_with("_kunit.c"))
-      AddKunitCases(Require(entry.path()), &names);
+    if (entry.path().string().ends_with("_kunit.c")) AddKunitCases(Require(entry.path()), &names);
   }
   return names;
 }

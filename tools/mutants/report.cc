@@ -16,11 +16,10 @@ Report Summarize(const std::vector<Result>& results) {
     const auto entry = well.emplace(result.mutant, true).first;
     entry->second = entry->second && good;
     if (good) continue;
-    report.failures.push_back(
-        control ? "not green without a mutant: " + result.suite + " " + result.test + " (" +
-                      Name(result.outcome) + ")"
-                : "NOT KILLED: " + result.mutant + ": " + result.suite + " " + result.test + " (" +
-                      Name(result.outcome) + ")");
+    report.failures.push_back(control ? "not green without a mutant: " + result.suite + " " +
+                                            result.test + " (" + Name(result.outcome) + ")"
+                                      : "NOT KILLED: " + result.mutant + ": " + result.suite + " " +
+                                            result.test + " (" + Name(result.outcome) + ")");
   }
   for (const auto& [mutant, good] : well) (good ? report.passed : report.failed)++;
   return report;

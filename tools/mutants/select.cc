@@ -20,8 +20,8 @@ constexpr char kSuites[] = "kselftests/";
 // The identifier that `text` begins with.
 std::string_view Identifier(std::string_view text) {
   size_t size = 0;
-  while (size < text.size() && (std::isalnum(static_cast<unsigned char>(text[size])) != 0 ||
-                                text[size] == '_')) {
+  while (size < text.size() &&
+         (std::isalnum(static_cast<unsigned char>(text[size])) != 0 || text[size] == '_')) {
     size++;
   }
   return text.substr(0, size);

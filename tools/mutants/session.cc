@@ -28,7 +28,8 @@ std::vector<Step> Session::NextPlan() const {
   const auto add = [&plan](const Result& result) {
     const bool same = !plan.empty() && Control(result.mutant) && Control(plan.back().mutant) &&
                       plan.back().kind == result.kind && plan.back().suite == result.suite;
-    if (!same) plan.push_back({.mutant = result.mutant, .kind = result.kind, .suite = result.suite});
+    if (!same)
+      plan.push_back({.mutant = result.mutant, .kind = result.kind, .suite = result.suite});
     plan.back().tests.push_back(result.test);
   };
   const auto undecided = [](const Item& item) { return !item.decided; };

@@ -134,8 +134,8 @@ std::optional<Outcome> ParseOutcome(std::string_view name) {
 }
 
 bool Red(Outcome outcome) {
-  return outcome == Outcome::kFailed || outcome == Outcome::kHung ||
-         outcome == Outcome::kCrashed || outcome == Outcome::kSplat;
+  return outcome == Outcome::kFailed || outcome == Outcome::kHung || outcome == Outcome::kCrashed ||
+         outcome == Outcome::kSplat;
 }
 
 std::vector<std::string> SplitTabs(std::string_view line) { return Split(line, '\t'); }

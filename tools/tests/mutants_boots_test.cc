@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "boots.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
+#include "boots.h"
 #include "files.h"
 
 namespace mutants {
@@ -59,8 +58,7 @@ class ReadBootTest : public testing::Test {
   }
   Boot Read() const { return ReadBoot(directory_, splat::AllowList()); }
 
-  const fs::path directory_ =
-      testing::TempDir() + "mutants_boots_test." + std::to_string(getpid());
+  const fs::path directory_ = testing::TempDir() + "mutants_boots_test." + std::to_string(getpid());
   const Step step_{.mutant = "m", .kind = Kind::kTest, .suite = "s_test", .tests = {"A.B", "A.C"}};
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "select.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "select.h"
 
 namespace mutants {
 namespace {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "session.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "files.h"
 #include "report.h"
+#include "session.h"
 
 namespace mutants {
 namespace {
@@ -20,8 +19,7 @@ Want WantOf(const std::string& mutant, const std::string& test) {
 }
 
 Step StepOf(const std::string& mutant, std::vector<std::string> tests) {
-  return {
-      .mutant = mutant, .kind = Kind::kTest, .suite = "s_test", .tests = std::move(tests)};
+  return {.mutant = mutant, .kind = Kind::kTest, .suite = "s_test", .tests = std::move(tests)};
 }
 
 // A step that ended with these outcomes, and with those when it was run again.
@@ -35,9 +33,7 @@ Entry Ended(const Step& step, const std::vector<Outcome>& outcomes,
   return entry;
 }
 
-MATCHER_P2(Decides, mutant, outcome, "") {
-  return arg.mutant == mutant && arg.outcome == outcome;
-}
+MATCHER_P2(Decides, mutant, outcome, "") { return arg.mutant == mutant && arg.outcome == outcome; }
 
 class SessionTest : public testing::Test {
  protected:
@@ -96,9 +92,8 @@ TEST_F(SessionTest, WhatComesAloneIsFollowedByTheRest) {
 TEST_F(SessionTest, DeathCountsIfTheKernelHasComplained) {
   PassControl();
   const Entry dead{.step = first_};
-  EXPECT_THAT(
-      session_.Take({.entries = {dead}, .unended = {Outcome::kMissing}, .splat = true}),
-      ElementsAre(Decides("m", Outcome::kSplat)));
+  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kMissing}, .splat = true}),
+              ElementsAre(Decides("m", Outcome::kSplat)));
 }
 
 TEST_F(SessionTest, DeathWithoutAComplaintHasSeenNothing) {
@@ -111,28 +106,27 @@ TEST_F(SessionTest, DeathWithoutAComplaintHasSeenNothing) {
 TEST_F(SessionTest, DeathAfterOthersIsTriedAgain) {
   PassControl();
   const Entry dead{.step = second_};
-  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kFailed}, {Outcome::kPassed}),
-                                         dead},
-                             .unended = {Outcome::kMissing},
-                             .splat = true}),
-              ElementsAre(Decides("m", Outcome::kFailed)));
+  EXPECT_THAT(
+      session_.Take({.entries = {Ended(first_, {Outcome::kFailed}, {Outcome::kPassed}), dead},
+                     .unended = {Outcome::kMissing},
+                     .splat = true}),
+      ElementsAre(Decides("m", Outcome::kFailed)));
   EXPECT_THAT(session_.NextPlan(), ElementsAre(second_));
 }
 
 TEST_F(SessionTest, ResultBeforeTheDeathCounts) {
   PassControl();
   const Entry dead{.step = first_};
-  EXPECT_THAT(
-      session_.Take({.entries = {dead}, .unended = {Outcome::kFailed}, .splat = true}),
-      ElementsAre(Decides("m", Outcome::kFailed)));
+  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kFailed}, .splat = true}),
+              ElementsAre(Decides("m", Outcome::kFailed)));
 }
 
 TEST_F(SessionTest, GuestThatDiesInTheControlRunIsAFailure) {
   const Entry dead{.step = control_};
-  EXPECT_THAT(session_.Take({.entries = {dead},
-                             .unended = {Outcome::kPassed, Outcome::kMissing},
-                             .splat = true}),
-              ElementsAre(Decides("none", Outcome::kPassed), Decides("none", Outcome::kSplat)));
+  EXPECT_THAT(
+      session_.Take(
+          {.entries = {dead}, .unended = {Outcome::kPassed, Outcome::kMissing}, .splat = true}),
+      ElementsAre(Decides("none", Outcome::kPassed), Decides("none", Outcome::kSplat)));
   EXPECT_THAT(ControlFailures(session_.results()), SizeIs(1));
 }
 
@@ -153,13 +147,11 @@ TEST(Summarize, EachMutantCountsOnceAndNeedsAllItsTests) {
   const auto result = [](const char* mutant, const char* test, Outcome outcome) {
     return Result{mutant, Kind::kTest, "s_test", test, outcome, 0};
   };
-  const Report report = Summarize({result("none", "A.B", Outcome::kPassed),
-                                   result("none", "A.C", Outcome::kPassed),
-                                   result("m", "A.B", Outcome::kFailed),
-                                   result("m", "A.C", Outcome::kPassed),
-                                   result("n", "A.C", Outcome::kSplat),
-                                   result("o", "A.C", Outcome::kSkipped),
-                                   result("p", "A.C", Outcome::kMissing)});
+  const Report report =
+      Summarize({result("none", "A.B", Outcome::kPassed), result("none", "A.C", Outcome::kPassed),
+                 result("m", "A.B", Outcome::kFailed), result("m", "A.C", Outcome::kPassed),
+                 result("n", "A.C", Outcome::kSplat), result("o", "A.C", Outcome::kSkipped),
+                 result("p", "A.C", Outcome::kMissing)});
   EXPECT_EQ(report.passed, 2);  // none, n
   EXPECT_EQ(report.failed, 3);
   EXPECT_THAT(report.failures, SizeIs(3));

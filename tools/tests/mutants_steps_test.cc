@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "steps.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "outcome.h"
+#include "steps.h"
 
 namespace mutants {
 namespace {
@@ -15,10 +14,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const Step kStep{.mutant = "kick_nobody",
-                 .kind = Kind::kTest,
-                 .suite = "file_test",
-                 .tests = {"A.B/C", "A.D"}};
+const Step kStep{
+    .mutant = "kick_nobody", .kind = Kind::kTest, .suite = "file_test", .tests = {"A.B/C", "A.D"}};
 
 Result ResultOf(const std::string& test, Outcome outcome) {
   return {"kick_nobody", Kind::kTest, "file_test", test, outcome, 1.5};
@@ -117,8 +114,7 @@ TEST(OutcomesOf, ProgramsOfKselftests) {
   EXPECT_THAT(OutcomesOf(ktap, {"A.Passes", "A.Fails", "A.Hangs", "A.Crashes", "A.Splats/0",
                                 "A.Skips", "A.FailsToo", "A.Splats"}),
               ElementsAre(Outcome::kPassed, Outcome::kFailed, Outcome::kHung, Outcome::kCrashed,
-                          Outcome::kSplat, Outcome::kSkipped, Outcome::kFailed,
-                          Outcome::kMissing));
+                          Outcome::kSplat, Outcome::kSkipped, Outcome::kFailed, Outcome::kMissing));
 }
 
 TEST(OutcomesOf, Kunit) {
@@ -130,9 +126,9 @@ TEST(OutcomesOf, Kunit) {
       "    not ok 2 b_test\n"
       "    ok 3 c_test # SKIP\n"
       "not ok 1 toy\n";
-  EXPECT_THAT(OutcomesOf(ktap, {"a_test", "b_test", "c_test", "d_test"}),
-              ElementsAre(Outcome::kPassed, Outcome::kFailed, Outcome::kSkipped,
-                          Outcome::kMissing));
+  EXPECT_THAT(
+      OutcomesOf(ktap, {"a_test", "b_test", "c_test", "d_test"}),
+      ElementsAre(Outcome::kPassed, Outcome::kFailed, Outcome::kSkipped, Outcome::kMissing));
   EXPECT_TRUE(RanAlone(ktap, {"a_test", "b_test"}));
   EXPECT_FALSE(RanAlone(ktap, {"b_test"}));
 }

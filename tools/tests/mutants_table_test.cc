@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "table.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "table.h"
 
 namespace mutants {
 namespace {
@@ -38,8 +38,9 @@ constexpr char kRows[] =
     "s_test\tA.E\tfails\tunpatched,m\n"
     "s_test\tA.F\tpasses\tnothing\n";
 const std::vector<Declared> kDeclared = {
-    {"s_test", "A.B/Read", "ENOSYS"}, {"s_test", "A.B/Write", "ENOSYS"}, {"s_test", "A.C", "ENOSYS"},
-    {"s_test", "A.D", "fails"},       {"s_test", "A.E", "fails"},        {"s_test", "A.F", "passes"}};
+    {"s_test", "A.B/Read", "ENOSYS"}, {"s_test", "A.B/Write", "ENOSYS"},
+    {"s_test", "A.C", "ENOSYS"},      {"s_test", "A.D", "fails"},
+    {"s_test", "A.E", "fails"},       {"s_test", "A.F", "passes"}};
 
 TEST(Names, OfInstances) {
   EXPECT_EQ(BaseOf("A.B/C/1"), "A.B");
@@ -51,11 +52,11 @@ TEST(Names, OfInstances) {
 TEST(Table, IsReadAsItWasWritten) { EXPECT_EQ(Rows(TableOf(kRows)), kRows); }
 
 TEST(Table, IsRefusedIfALineIsNoRow) {
-  for (const char* bad : {"s\tA.B\tENOSYS", "s\tA.B\tENOSYS\t", "s\tA.B\tcrashes\tm",
-                          "s\tA.B\tENOSYS\tunpatched", "s\tA.B\tfails\tm", "s\tA.B\tfails\tnothing",
-                          "s\tA.B\tENOSYS\tm,,n", "s\tA.B\tENOSYS\tm,m", "s\tA.B\tENOSYS\tm/",
-                          "s\tA.B\tENOSYS\t@debug", "s\t\tENOSYS\tm",
-                          "s\tA.B\tENOSYS\tm\ns\tA.B\tENOSYS\tn"}) {
+  for (const char* bad :
+       {"s\tA.B\tENOSYS", "s\tA.B\tENOSYS\t", "s\tA.B\tcrashes\tm", "s\tA.B\tENOSYS\tunpatched",
+        "s\tA.B\tfails\tm", "s\tA.B\tfails\tnothing", "s\tA.B\tENOSYS\tm,,n", "s\tA.B\tENOSYS\tm,m",
+        "s\tA.B\tENOSYS\tm/", "s\tA.B\tENOSYS\t@debug", "s\t\tENOSYS\tm",
+        "s\tA.B\tENOSYS\tm\ns\tA.B\tENOSYS\tn"}) {
     std::string error;
     EXPECT_FALSE(Table::Parse(bad, &error)) << bad;
     EXPECT_FALSE(error.empty());
@@ -94,11 +95,10 @@ TEST(Follow, KeepsWhatIsKnownAndTellsWhatIsLost) {
 
 TEST(EnterObserved, TheMostSpecificMutantIsTaken) {
   Table table = TableOf(kRows);
-  EXPECT_THAT(
-      EnterObserved({Seen("broad", "A.B/Read"), Seen("broad", "A.C"), Seen("broad", "A.D"),
-                     Seen("fine", "A.C"), Seen("fine", "A.F", Outcome::kPassed)},
-                    &table),
-      ElementsAre("s_test A.C fine"));
+  EXPECT_THAT(EnterObserved({Seen("broad", "A.B/Read"), Seen("broad", "A.C"), Seen("broad", "A.D"),
+                             Seen("fine", "A.C"), Seen("fine", "A.F", Outcome::kPassed)},
+                            &table),
+              ElementsAre("s_test A.C fine"));
   EXPECT_EQ(table.Find("s_test", "A.C")->proofs.size(), 1U);
   EXPECT_FALSE(table.Find("s_test", "A.F")->Proven());
 }
@@ -159,9 +159,9 @@ TEST(Problems, NothingIsAllowedOnlyIfItIsSaid) {
 
 TEST(Problems, TestsAndRowsMustBeTheSame) {
   std::vector<Declared> declared = kDeclared;
-  declared.erase(declared.begin() + 1);                 // A.B/Write
-  declared.push_back({"s_test", "A.New", "ENOSYS"});    // without a row
-  declared[3].declaration = "passes";                   // A.E
+  declared.erase(declared.begin() + 1);               // A.B/Write
+  declared.push_back({"s_test", "A.New", "ENOSYS"});  // without a row
+  declared[3].declaration = "passes";                 // A.E
   std::erase_if(declared, [](const Declared& test) { return test.test == "A.F"; });
   EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}, 9),
               ElementsAre(HasSubstr("there is no test A.B/Write"),
