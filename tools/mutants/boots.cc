@@ -68,8 +68,8 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.silence = kSilence;
   spec.devices = EntriesOf(Require(project.source / "kselftests/guest/devices"));
   // A test of KUnit that hangs costs little, and a task that spins is noticed.
-  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(options.deadline.count()),
-                 "watchdog_thresh=20"};
+  const auto kunit = std::max<long>(1, options.deadline.count() * options.deadline_percent / 100);
+  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kunit), "watchdog_thresh=20"};
   spec.sysctls = {"kernel.hung_task_panic=1"};
   spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
               "REVOKE_DEADLINE_PERCENT=" + std::to_string(options.deadline_percent)};

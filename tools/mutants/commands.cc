@@ -54,7 +54,7 @@ std::set<std::string> Chosen(const Project& project, const Selection& selection,
       throw Error("no test is known for a mutant " + name + " in this profile");
   }
   std::set<std::string> chosen(selection.names.begin(), selection.names.end());
-  if (chosen.empty() && selection.tenth.empty()) chosen = all;
+  if (chosen.empty() && selection.tenth.empty() && selection.touched.empty()) chosen = all;
   if (!selection.tenth.empty()) {
     const std::optional<int> day = DayOf(selection.tenth);
     if (!day) throw Error("a date is YYYY-MM-DD, not " + selection.tenth);
@@ -314,14 +314,17 @@ int CheckEvidence(const Project& project, int allow_nothing) {
   std::vector<std::string> problems = SwitchProblems(patch);
   for (const std::vector<std::string>& more :
        {Problems(tests, ListTests(project), known, allow_nothing),
-        KunitProblems(kunit, ListKunit(project), known), Unused(known, {&tests, &kunit})}) {
+        KunitProblems(kunit, ListKunit(project), known)}) {
     problems.insert(problems.end(), more.begin(), more.end());
   }
+  // They come from the same work as evidence for the tests that have none.
+  const std::vector<std::string> unused = Unused(known, {&tests, &kunit});
+  if (allow_nothing == 0) problems.insert(problems.end(), unused.begin(), unused.end());
   Print(problems);
   const auto nothing = std::count_if(tests.rows().begin(), tests.rows().end(),
                                      [](const Row& row) { return !row.Proven(); });
-  std::printf("mutants: %zu mutants, %zu tests, %zd of them with nothing\n", known.size(),
-              tests.rows().size(), nothing);
+  std::printf("mutants: %zu mutants, %zu without a test; %zu tests, %zd with nothing\n",
+              known.size(), unused.size(), tests.rows().size(), nothing);
   return problems.empty() ? 0 : 1;
 }
 
