@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include "bounded.h"
-
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "bounded.h"
 #include "files.h"
 
 namespace guest {
