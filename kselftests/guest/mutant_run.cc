@@ -88,6 +88,26 @@ bool MutantRun::Do(const Step& step) {
   // Before the step begins: results of another must not be taken for its own.
   std::filesystem::remove(stem + ".ktap");
   Append(mutants::BeginLine(step));
+  std::optional<std::string> sick;
+  if (!control) sick = RunBefore(step);
+  if (!sick) sick = RunStep(step, stem);
+  if (sick) Append(mutants::SickLine(*sick));
+  Append(mutants::EndLine());
+  return !sick;
+}
+
+std::optional<std::string> MutantRun::RunBefore(const Step& step) {
+  Note(kProgram, step.mutant + " " + step.suite + " is yet to come");
+  const Run run = RunTests(step, options_.results + "/before");
+  for (const Result& result : ResultsOf(step, run)) Append(mutants::BeforeLine(result));
+  if (std::optional<std::string> splat = health_->Splat()) return splat;
+  const bool green = std::all_of(run.outcomes.begin(), run.outcomes.end(),
+                                 [](Outcome outcome) { return outcome == Outcome::kPassed; });
+  if (!green) return "not green without the mutant";
+  return std::nullopt;
+}
+
+std::optional<std::string> MutantRun::RunStep(const Step& step, const std::string& stem) {
   Note(kProgram, mutants::BeginNote(step));
   Run run;
   {
@@ -100,30 +120,25 @@ bool MutantRun::Do(const Step& step) {
       run.outcomes[0] == Outcome::kPassed) {
     run.outcomes[0] = Outcome::kSplat;
   }
-  for (size_t i = 0; i < step.tests.size(); i++) {
-    const std::string line =
-        mutants::ResultLine({step.mutant, step.kind, step.suite, step.tests[i], run.outcomes[i],
-                             run.seconds / static_cast<double>(step.tests.size())});
+  for (const Result& result : ResultsOf(step, run)) {
+    const std::string line = mutants::ResultLine(result);
     Append(line);
     std::fputs(line.c_str(), stdout);  // for the progress that the host shows
   }
   std::fflush(stdout);
-  const std::optional<std::string> trouble = Trouble(step, run.outcomes);
-  if (!sick) sick = trouble;
-  if (sick) Append(mutants::SickLine(*sick));
-  Append(mutants::EndLine());
-  return !sick;
+  if (!sick) sick = Health::UnkillableTask();
+  if (!sick && std::any_of(run.outcomes.begin(), run.outcomes.end(), mutants::Red))
+    sick = health_->ModuleTrouble();
+  return sick;
 }
 
-std::optional<std::string> MutantRun::Trouble(const Step& step,
-                                              const std::vector<Outcome>& outcomes) {
-  if (std::optional<std::string> task = Health::UnkillableTask()) return task;
-  if (std::none_of(outcomes.begin(), outcomes.end(), mutants::Red)) return std::nullopt;
-  const bool green = step.mutant == mutants::kNone || RunAgain(step, outcomes);
-  if (std::optional<std::string> splat = health_->Splat()) return splat;
-  if (!green) return "red without the mutant, too";
-  if (std::optional<std::string> task = Health::UnkillableTask()) return task;
-  return health_->ModuleTrouble();
+std::vector<Result> MutantRun::ResultsOf(const Step& step, const Run& run) {
+  std::vector<Result> results;
+  const double seconds = run.seconds / static_cast<double>(step.tests.size());
+  for (size_t i = 0; i < step.tests.size(); i++)
+    results.push_back(
+        {step.mutant, step.kind, step.suite, step.tests[i], run.outcomes[i], seconds});
+  return results;
 }
 
 MutantRun::Run MutantRun::RunTests(const Step& step, const std::string& stem) {
@@ -161,22 +176,6 @@ bool MutantRun::RunKunit(const Step& step, const std::string& stem) {
       RunBounded([&] { WriteFile(path, RunKunitSuite(step.suite, Join(step.tests))); },
                  options_.deadline * step.tests.size() + kSlack);
   return ended != Bounded::kStuck;
-}
-
-bool MutantRun::RunAgain(const Step& step, const std::vector<Outcome>& outcomes) {
-  Step again = step;
-  again.tests.clear();
-  for (size_t i = 0; i < step.tests.size(); i++) {
-    if (mutants::Red(outcomes[i])) again.tests.push_back(step.tests[i]);
-  }
-  Note(kProgram, step.mutant + " " + step.suite + " again, without it");
-  const Run run = RunTests(again, options_.results + "/again");
-  for (size_t i = 0; i < again.tests.size(); i++) {
-    Append(mutants::AgainLine({step.mutant, step.kind, step.suite, again.tests[i], run.outcomes[i],
-                               run.seconds / static_cast<double>(again.tests.size())}));
-  }
-  return std::all_of(run.outcomes.begin(), run.outcomes.end(),
-                     [](Outcome outcome) { return outcome == Outcome::kPassed; });
 }
 
 }  // namespace guest

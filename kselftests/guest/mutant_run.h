@@ -44,11 +44,11 @@ class MutantRun {
   Run RunTests(const mutants::Step& step, const std::string& stem);
   void RunProgram(const mutants::Step& step, const std::string& stem);
   bool RunKunit(const mutants::Step& step, const std::string& stem);
-  // What is wrong with the guest after these outcomes.
-  std::optional<std::string> Trouble(const mutants::Step& step,
-                                     const std::vector<mutants::Outcome>& outcomes);
-  // Runs the tests that were red again, now that the mutant is off; whether they are green.
-  bool RunAgain(const mutants::Step& step, const std::vector<mutants::Outcome>& outcomes);
+  // Runs the tests with the mutant off, and says what is wrong if they are not green.
+  std::optional<std::string> RunBefore(const mutants::Step& step);
+  // Runs them with the mutant on, and says what is wrong with the guest afterwards.
+  std::optional<std::string> RunStep(const mutants::Step& step, const std::string& stem);
+  static std::vector<mutants::Result> ResultsOf(const mutants::Step& step, const Run& run);
 
   MutantRunOptions options_;
   Health* health_;

@@ -114,10 +114,12 @@ std::optional<int> DayOf(std::string_view date) {
 }
 
 bool InTenth(std::string_view mutant, int day) {
-  // FNV-1a: the same on every machine, and its low bits are well mixed.
+  // FNV-1a, mixed as the end of MurmurHash3 does: the same on every machine.
   std::uint64_t hash = 14695981039346656037U;
   for (const char c : mutant) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-  return (hash >> 32) % 10 == static_cast<std::uint64_t>(day % 10);
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdU;
+  hash ^= hash >> 33;
+  return hash % 10 == static_cast<std::uint64_t>(day % 10);
 }
 
 std::set<std::string> FilesOf(std::string_view patch) {

@@ -2,10 +2,10 @@
 //
 // What is left to be run, and what is to be believed of what was. No I/O.
 //
-// A mutant may leave something behind that makes a later test red. So a red result counts if the
-// same test was green right afterwards, with the mutant off, or if nothing was run in the guest
-// before it. Otherwise it is run again, first in a guest of its own. A guest that dies has seen the
-// mutant if the kernel had complained after the step began, under the same condition.
+// What a mutant leaves behind may make a later test red. So each test is run without the mutant
+// immediately before it is run with it, and must be green; if it is not, it is run again, first in
+// a guest of its own. A guest that dies has seen the mutant if the kernel has complained since the
+// mutant was turned on.
 
 #ifndef REVOKE_TOOLS_MUTANTS_SESSION_H_
 #define REVOKE_TOOLS_MUTANTS_SESSION_H_
@@ -40,14 +40,14 @@ struct Boot {
 class Session {
  public:
   // The control run comes first, in guests of its own: `control`, all without a mutant, a suite a
-  // step; the tests of a suite are together, in its order. Then `wants`, a step each, as what one
-  // test leaves behind must not reach the next.
+  // step; the tests of a suite are together, in its order. Then `wants`, a step each.
   Session(const std::vector<Want>& control, const std::vector<Want>& wants);
 
   // For the next guest; empty if nothing is left.
   std::vector<Step> NextPlan() const;
 
-  // Takes in what came of a guest that had the last plan. Returns what is decided by it.
+  // Takes in what came of a guest that had the last plan. Returns what is decided by it. Throws
+  // guest::Error if that was not asked for, or is not the outcome of a plan.
   std::vector<Result> Take(const Boot& boot);
 
   std::size_t total() const { return items_.size(); }
@@ -59,13 +59,11 @@ class Session {
   struct Item {
     Result result;
     bool decided = false;
-    bool alone = false;  // is to be the first in a guest
   };
 
   Item& Find(const Step& step, const std::string& test);
-  void Judge(const Step& step, std::size_t test, bool first, Outcome outcome, double seconds,
-             bool green_again, std::vector<Result>* decided);
-  void TakeEnded(const Entry& entry, bool first, std::vector<Result>* decided);
+  void Decide(const Step& step, std::size_t test, Outcome outcome, double seconds,
+              std::vector<Result>* decided);
   void TakeUnended(const Entry& entry, bool first, const Boot& boot, std::vector<Result>* decided);
 
   std::vector<Item> items_;

@@ -84,10 +84,10 @@ bool TakeLine(const std::string& line, std::vector<Entry>& entries) {
   }
   if (entries.empty() || entries.back().ended) return false;
   Entry& entry = entries.back();
-  if (fields[0] == "result" || fields[0] == "again") {
+  if (fields[0] == "result" || fields[0] == "before") {
     std::optional<Result> result = ParseResult(fields);
     if (!result) return false;
-    (fields[0] == "again" ? entry.again : entry.results).push_back(*std::move(result));
+    (fields[0] == "before" ? entry.before : entry.results).push_back(*std::move(result));
     return true;
   }
   if (fields[0] == "sick" && fields.size() == 2) {
@@ -167,7 +167,7 @@ std::optional<std::vector<Step>> ParsePlan(std::string_view text, std::string* e
 
 std::string BeginLine(const Step& step) { return "begin\t" + StepFields(step); }
 std::string ResultLine(const Result& result) { return "result\t" + ResultFields(result); }
-std::string AgainLine(const Result& result) { return "again\t" + ResultFields(result); }
+std::string BeforeLine(const Result& result) { return "before\t" + ResultFields(result); }
 std::string EndLine() { return "end\n"; }
 
 std::string BeginNote(const Step& step) {

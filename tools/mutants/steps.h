@@ -6,8 +6,8 @@
 //     plan     MUTANT KIND SUITE TESTS, a step each; TESTS are separated by colons
 //     journal  written as it happens, so that the death of a guest can be traced to a step:
 //              begin  MUTANT KIND SUITE TESTS
-//              result MUTANT KIND SUITE TEST OUTCOME SECONDS
-//              again  the same, run once more with the mutant off, after a red result
+//              before MUTANT KIND SUITE TEST OUTCOME SECONDS   with the mutant still off
+//              result the same, with the mutant on
 //              sick   REASON    the guest is not as it was before the step, and ends
 //              end
 //
@@ -82,7 +82,7 @@ std::optional<std::vector<Step>> ParsePlan(std::string_view text, std::string* e
 // Lines of the journal, with their end.
 std::string BeginLine(const Step& step);
 std::string ResultLine(const Result& result);
-std::string AgainLine(const Result& result);
+std::string BeforeLine(const Result& result);
 std::string SickLine(const std::string& reason);
 std::string EndLine();
 
@@ -93,7 +93,7 @@ std::string BeginNote(const Step& step);
 struct Entry {
   Step step;
   std::vector<Result> results;
-  std::vector<Result> again;
+  std::vector<Result> before;
   std::optional<std::string> sick;
   bool ended = false;
 

@@ -22,14 +22,29 @@ Step StepOf(const std::string& mutant, std::vector<std::string> tests) {
   return {.mutant = mutant, .kind = Kind::kTest, .suite = "s_test", .tests = std::move(tests)};
 }
 
-// A step that ended with these outcomes, and with those when it was run again.
-Entry Ended(const Step& step, const std::vector<Outcome>& outcomes,
-            const std::vector<Outcome>& again = {}) {
+// A step that ended with these outcomes. The test was green before.
+Entry Ended(const Step& step, const std::vector<Outcome>& outcomes) {
   Entry entry{.step = step, .ended = true};
   for (size_t i = 0; i < outcomes.size(); i++)
     entry.results.push_back({step.mutant, step.kind, step.suite, step.tests[i], outcomes[i], 1});
-  for (size_t i = 0; i < again.size(); i++)
-    entry.again.push_back({step.mutant, step.kind, step.suite, step.tests[i], again[i], 1});
+  if (step.mutant != kNone)
+    entry.before.push_back(
+        {step.mutant, step.kind, step.suite, step.tests[0], Outcome::kPassed, 1});
+  return entry;
+}
+
+// A step in which the test was not green before the mutant was turned on.
+Entry NotGreen(const Step& step) {
+  return {.step = step,
+          .before = {{step.mutant, step.kind, step.suite, step.tests[0], Outcome::kFailed, 1}},
+          .sick = "not green",
+          .ended = true};
+}
+
+// A step in which the guest died, with the mutant on.
+Entry Dead(const Step& step) {
+  Entry entry = Ended(step, {});
+  entry.ended = false;
   return entry;
 }
 
@@ -56,69 +71,54 @@ TEST_F(SessionTest, ControlComesFirstAndAlone) {
   EXPECT_EQ(session_.left(), 2U);
 }
 
-TEST_F(SessionTest, RedCountsIfItIsGreenAgain) {
+TEST_F(SessionTest, EachResultCountsIfItWasGreenBefore) {
   PassControl();
   EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kPassed}),
-                                         Ended(second_, {Outcome::kFailed}, {Outcome::kPassed})}}),
+                                         Ended(second_, {Outcome::kFailed})}}),
               ElementsAre(Decides("m", Outcome::kPassed), Decides("n", Outcome::kFailed)));
   EXPECT_THAT(session_.NextPlan(), IsEmpty());
 }
 
-TEST_F(SessionTest, RedCountsIfNothingCameBefore) {
+TEST_F(SessionTest, WhatWasNotGreenBeforeIsRunFirstInAGuest) {
   PassControl();
-  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kHung}, {Outcome::kFailed})}}),
-              ElementsAre(Decides("m", Outcome::kHung)));
-  EXPECT_THAT(session_.NextPlan(), ElementsAre(second_));
-}
-
-TEST_F(SessionTest, OtherwiseItIsRunFirstInAGuest) {
-  PassControl();
-  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kFailed}, {Outcome::kPassed}),
-                                         Ended(second_, {Outcome::kFailed}, {Outcome::kFailed})}}),
+  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kFailed}), NotGreen(second_)}}),
               ElementsAre(Decides("m", Outcome::kFailed)));
   EXPECT_THAT(session_.NextPlan(), ElementsAre(second_));
-  EXPECT_THAT(session_.Take({.entries = {Ended(second_, {Outcome::kFailed}, {Outcome::kFailed})}}),
-              ElementsAre(Decides("n", Outcome::kFailed)));
+  EXPECT_THAT(session_.Take({.entries = {NotGreen(second_)}}),
+              ElementsAre(Decides("n", Outcome::kMissing)));
   EXPECT_EQ(session_.left(), 0U);
-}
-
-TEST_F(SessionTest, WhatComesAloneIsFollowedByTheRest) {
-  Session session({}, {WantOf("m", "A.B"), WantOf("n", "A.C"), WantOf("o", "A.D")});
-  session.Take({.entries = {Ended(first_, {Outcome::kPassed}),
-                            Ended(second_, {Outcome::kFailed}, {Outcome::kHung})}});
-  EXPECT_THAT(session.NextPlan(), ElementsAre(second_, StepOf("o", {"A.D"})));
 }
 
 TEST_F(SessionTest, DeathCountsIfTheKernelHasComplained) {
   PassControl();
-  const Entry dead{.step = first_};
-  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kMissing}, .splat = true}),
-              ElementsAre(Decides("m", Outcome::kSplat)));
+  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kFailed}), Dead(second_)},
+                             .unended = {Outcome::kMissing},
+                             .splat = true}),
+              ElementsAre(Decides("m", Outcome::kFailed), Decides("n", Outcome::kSplat)));
 }
 
-TEST_F(SessionTest, DeathWithoutAComplaintHasSeenNothing) {
+TEST_F(SessionTest, DeathWithoutAComplaintIsTriedAgainAndHasSeenNothing) {
   PassControl();
-  const Entry dead{.step = first_};
-  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kMissing}}),
-              ElementsAre(Decides("m", Outcome::kMissing)));
-}
-
-TEST_F(SessionTest, DeathAfterOthersIsTriedAgain) {
-  PassControl();
-  const Entry dead{.step = second_};
-  EXPECT_THAT(
-      session_.Take({.entries = {Ended(first_, {Outcome::kFailed}, {Outcome::kPassed}), dead},
-                     .unended = {Outcome::kMissing},
-                     .splat = true}),
-      ElementsAre(Decides("m", Outcome::kFailed)));
+  EXPECT_THAT(session_.Take({.entries = {Ended(first_, {Outcome::kFailed}), Dead(second_)},
+                             .unended = {Outcome::kMissing}}),
+              ElementsAre(Decides("m", Outcome::kFailed)));
   EXPECT_THAT(session_.NextPlan(), ElementsAre(second_));
+  EXPECT_THAT(session_.Take({.entries = {Dead(second_)}, .unended = {Outcome::kMissing}}),
+              ElementsAre(Decides("n", Outcome::kMissing)));
+}
+
+TEST_F(SessionTest, DeathBeforeTheMutantIsOnHasSeenNothing) {
+  PassControl();
+  const Entry dead{.step = first_};
+  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kFailed}, .splat = true}),
+              ElementsAre(Decides("m", Outcome::kMissing)));
 }
 
 TEST_F(SessionTest, ResultBeforeTheDeathCounts) {
   PassControl();
-  const Entry dead{.step = first_};
-  EXPECT_THAT(session_.Take({.entries = {dead}, .unended = {Outcome::kFailed}, .splat = true}),
-              ElementsAre(Decides("m", Outcome::kFailed)));
+  EXPECT_THAT(
+      session_.Take({.entries = {Dead(first_)}, .unended = {Outcome::kFailed}, .splat = true}),
+      ElementsAre(Decides("m", Outcome::kFailed)));
 }
 
 TEST_F(SessionTest, GuestThatDiesInTheControlRunIsAFailure) {

@@ -42,14 +42,14 @@ TEST(Journal, IsReadAsItWasWritten) {
   std::string error;
   const Result red = ResultOf("A.B/C", Outcome::kHung);
   const Result green = ResultOf("A.D", Outcome::kPassed);
-  const Result again = ResultOf("A.B/C", Outcome::kPassed);
+  const Result before = ResultOf("A.B/C", Outcome::kPassed);
   const auto entries = ParseJournal(BeginLine(kStep) + ResultLine(red) + ResultLine(green) +
-                                        AgainLine(again) + SickLine("a\nb\tc") + EndLine(),
+                                        BeforeLine(before) + SickLine("a\nb\tc") + EndLine(),
                                     &error);
   ASSERT_TRUE(entries) << error;
   EXPECT_THAT(*entries, ElementsAre(Entry{.step = kStep,
                                           .results = {red, green},
-                                          .again = {again},
+                                          .before = {before},
                                           .sick = "a b c",
                                           .ended = true}));
 }
