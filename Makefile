@@ -76,7 +76,7 @@ VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
-	lint tidy package selftest cross no-syscall bench-scaling
+	lint tidy package selftest cross no-syscall bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
 help:
@@ -92,6 +92,7 @@ help:
 	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make bench-scaling  ns of the fast path on two CPUs, beside other ways to know who is inside'
+	@echo 'make evidence     bring the table of what each test was seen to catch up to date'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
@@ -160,11 +161,24 @@ coverage: tools programs source
 		$(SERIES)),$(KUNIT:%=-k %),$(BINARIES))
 	@tools/stage 'coverage' tools/coverage $(RESULTS)/coverage
 
-mutants: tools programs source
-	@tools/mutants/run
+# Mutants: switches in one kernel, each of which breaks a mechanism; some tests must notice.
+# MUTANTS="NAME..." chooses some, TENTH=YYYY-MM-DD those whose turn it is on that day, CHANGED="FILE..."
+# adds what a change may concern; on User Mode Linux, too, where a test needs it.
+kernel-mutant: source
+	@tools/stage 'the switches of the mutants' tools/mutants/switches checkout
+	@tools/stage 'building the mutant kernel ($(PROFILE))' tools/kernel-build mutant-$(PROFILE) >/dev/null
 
-check-mutants: programs source
-	@tools/stage 'mutants apply' tools/mutants/run -n
+mutants: tools programs kernel-mutant
+	@$(BIN)/mutants run --profile $(PROFILE) $(if $(TENTH),--tenth $(TENTH)) $(addprefix --touched ,$(CHANGED)) $(MUTANTS)
+
+evidence: tools programs
+	@$(BIN)/mutants evidence
+
+check-mutants: source
+	@tools/stage 'the switches fit the series' tools/mutants/switches check
+
+check-evidence: tools programs
+	@tools/stage 'each test has been seen red' $(BIN)/mutants check --allow-nothing $(or $(ALLOW_NOTHING),0)
 
 # Those of the kernel itself: what they say of the base is what they have to say of the series.
 mm-selftests: tools
@@ -208,7 +222,7 @@ lint: deps
 tidy: tools programs
 	@tools/stage 'clang-tidy' tools/lint tidy
 
-check-fast: source lint test-tools test-util tidy model check-mutants
+check-fast: source lint test-tools test-util tidy model check-mutants check-evidence
 	@tools/stage 'the series' tools/series verify
 
 verify: check-mutants

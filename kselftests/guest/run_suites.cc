@@ -3,34 +3,34 @@
 // run-suites: runs KUnit suites and test binaries one after the other in one guest, with a results
 // file each, and looks for leaks at the end.
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "fd.h"
 #include "files.h"
+#include "numbers.h"
 #include "process.h"
 #include "require_all.h"
 #include "skip_table.h"
+#include "suites.h"
 #include "tally.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using guest::Error;
-using guest::Fd;
 using guest::ReadFile;
+using guest::WriteControl;
 
 constexpr char kUsage[] =
     "usage: run-suites [-h] [-r DIR] [-d SECONDS] [-k SUITE]... [-a ARG]... [BINARY]...\n"
@@ -49,25 +49,10 @@ constexpr char kUsage[] =
     "Exit status: 0 if all passed, 1 otherwise, 2 wrong usage. With REQUIRE_ALL=1 in\n"
     "the environment a skip that $REVOKE_ALLOWED_SKIPS does not list is a failure.\n";
 
-constexpr char kKunit[] = "/sys/kernel/debug/kunit/";
 constexpr char kKmemleak[] = "/sys/kernel/debug/kmemleak";
 constexpr char kGcov[] = "/sys/kernel/debug/gcov";
 
-// Marks the place in the console log, to which splats can then be traced.
-void Note(const std::string& text) {
-  std::printf("run-suites: %s\n", text.c_str());
-  std::fflush(stdout);
-  const Fd kmsg(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
-  const std::string line = "run-suites: " + text + "\n";
-  if (kmsg.valid()) (void)!write(kmsg.get(), line.data(), line.size());
-}
-
-// For control files, which must not be replaced.
-void WriteControl(const std::string& path, const std::string& text) {
-  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd.valid()) throw guest::ErrnoError("cannot open " + path);
-  guest::WriteAll(fd.get(), text, path);
-}
+void Note(const std::string& text) { guest::Note("run-suites", text); }
 
 // A results file with one result.
 std::string OneResult(bool ok, const std::string& name, const std::string& details) {
@@ -115,15 +100,12 @@ bool AllPassed(const std::string& label, guest::Tally tally, const Policy& polic
   return tally.failed == 0;
 }
 
-// KUnit leaves its results in debugfs, not where the console would mix them with other text.
 bool RunKunit(const std::string& suite, const Policy& policy, const fs::path& results) {
   const auto begin = std::chrono::steady_clock::now();
   Note("KUnit suite " + suite + " begins");
-  const std::string directory = kKunit + suite;
   std::string ktap;
   try {
-    WriteControl(directory + "/run", "1");
-    ktap = ReadFile(directory + "/results").value_or("");
+    ktap = guest::RunKunitSuite(suite, "1");
   } catch (const Error& error) {
     ktap = OneResult(
         false, suite,
@@ -140,13 +122,7 @@ bool RunBinary(const std::string& binary, const std::vector<std::string>& args,
   const auto begin = std::chrono::steady_clock::now();
   const std::string name = fs::path(binary).filename();
   Note(name + " begins");
-  guest::ProcessSpec spec{.argv = {binary},
-                          .stdout_path = results / (name + ".ktap"),
-                          .stderr_path = results / (name + ".log"),
-                          .timeout = deadline};
-  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
-  fs::remove(spec.stdout_path);
-  fs::remove(spec.stderr_path);
+  const guest::ProcessSpec spec = guest::SuiteProcess(binary, args, results / name, deadline);
   std::string outcome;
   bool passed = false;
   try {
@@ -213,16 +189,13 @@ int Main(int argc, char** argv) {
       case 'r':
         results = optarg;
         break;
-      case 'd': {
-        int seconds = 0;
-        const char* end = optarg + std::strlen(optarg);
-        if (std::from_chars(optarg, end, seconds).ptr != end || seconds <= 0) {
-          std::fprintf(stderr, "run-suites: -d wants a number of seconds, not %s\n", optarg);
-          return 2;
+      case 'd':
+        if (const std::optional<int> seconds = guest::ParsePositive(optarg)) {
+          deadline = std::chrono::seconds(*seconds);
+          break;
         }
-        deadline = std::chrono::seconds(seconds);
-        break;
-      }
+        std::fprintf(stderr, "run-suites: -d wants a number of seconds, not %s\n", optarg);
+        return 2;
       case 'k':
         suites.emplace_back(optarg);
         break;

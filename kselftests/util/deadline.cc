@@ -11,22 +11,43 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "deadline_percent.h"
+
 namespace revoke_test {
+
+namespace {
+
+// The whole number from 1 to `max` that `value` is; nothing with *error set to "NAME='VALUE' is not
+// a whole number ...; DO" if it is none.
+std::optional<int> ParseNumber(const char* name, const char* value, int max, const char* hint,
+                               std::string* error) {
+  const std::string_view text = value;
+  int number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code == std::errc() && end == text.data() + text.size() && number >= 1 && number <= max) {
+    return number;
+  }
+  *error = std::string(name) + "='" + value + "' is not a whole number from 1 to " +
+           std::to_string(max) + "; unset it, or give " + hint;
+  return std::nullopt;
+}
+
+bool IsSet(const char* value) { return value != nullptr && *value != '\0'; }
+
+// What was parsed, or the end of the process.
+int OrDie(std::optional<int> parsed, const std::string& error) {
+  if (parsed) return *parsed;
+  std::fprintf(stderr, "%s\n", error.c_str());
+  _exit(1);
+}
+
+}  // namespace
 
 std::optional<int> ParseSlowFactor(const char* revoke_test_slow, const char* ksft_machine_slow,
                                    std::string* error) {
-  if (revoke_test_slow != nullptr && *revoke_test_slow != '\0') {
-    const std::string_view text = revoke_test_slow;
-    int factor = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), factor);
-    if (code != std::errc() || end != text.data() + text.size() || factor < 1 ||
-        factor > kMaxSlowFactor) {
-      *error = "REVOKE_TEST_SLOW='" + std::string(text) + "' is not a whole number from 1 to " +
-               std::to_string(kMaxSlowFactor) +
-               "; unset it, or give the factor by which to wait longer";
-      return std::nullopt;
-    }
-    return factor;
+  if (IsSet(revoke_test_slow)) {
+    return ParseNumber("REVOKE_TEST_SLOW", revoke_test_slow, kMaxSlowFactor,
+                       "the factor by which to wait longer", error);
   }
   if (ksft_machine_slow != nullptr && std::string_view(ksft_machine_slow) == "yes") {
     return kMachineSlowFactor;
@@ -34,21 +55,31 @@ std::optional<int> ParseSlowFactor(const char* revoke_test_slow, const char* ksf
   return 1;
 }
 
+std::optional<int> ParseDeadlinePercent(const char* value, std::string* error) {
+  if (!IsSet(value)) return 100;
+  return ParseNumber("REVOKE_DEADLINE_PERCENT", value, 100,
+                     "how much of each time limit is to be left", error);
+}
+
 int SlowFactor() {
   static const int factor = [] {
     std::string error;
     const std::optional<int> parsed =
         ParseSlowFactor(std::getenv("REVOKE_TEST_SLOW"), std::getenv("KSFT_MACHINE_SLOW"), &error);
-    if (!parsed) {
-      std::fprintf(stderr, "%s\n", error.c_str());
-      _exit(1);
-    }
-    return *parsed;
+    return OrDie(parsed, error);
   }();
   return factor;
 }
 
-std::chrono::milliseconds Scaled(std::chrono::milliseconds time) { return time * SlowFactor(); }
+std::chrono::milliseconds Scaled(std::chrono::milliseconds time) {
+  static const int percent = [] {
+    std::string error;
+    const std::optional<int> parsed =
+        ParseDeadlinePercent(std::getenv("REVOKE_DEADLINE_PERCENT"), &error);
+    return OrDie(parsed, error);
+  }();
+  return time * SlowFactor() * percent / 100;
+}
 
 Deadline::Deadline(std::chrono::milliseconds in)
     : end_(std::chrono::steady_clock::now() + Scaled(in)) {}

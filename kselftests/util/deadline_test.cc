@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "deadline_percent.h"
+
 namespace revoke_test {
 namespace {
 
@@ -45,6 +47,21 @@ TEST(SlowFactor, BadEnvironmentEndsTheProcess) {
         _exit(SlowFactor() > 0 ? 0 : 2);
       },
       testing::ExitedWithCode(1), "REVOKE_TEST_SLOW='fast' is not");
+}
+
+TEST(DeadlinePercent, IsAllByDefault) {
+  std::string error;
+  EXPECT_EQ(ParseDeadlinePercent(nullptr, &error), 100);
+  EXPECT_EQ(ParseDeadlinePercent("", &error), 100);
+  EXPECT_EQ(ParseDeadlinePercent("30", &error), 30);
+}
+
+TEST(DeadlinePercent, RejectsNonsense) {
+  for (const char* bad : {"0", "101", "-5", "x", "50%", "5.5"}) {
+    std::string error;
+    EXPECT_FALSE(ParseDeadlinePercent(bad, &error)) << bad;
+    EXPECT_NE(error.find(bad), std::string::npos);
+  }
 }
 
 TEST(Scaled, MultipliesByFactor) {

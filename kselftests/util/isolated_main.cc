@@ -16,7 +16,9 @@
 #include <string>
 #include <vector>
 
+#include "baseline.h"
 #include "deadline.h"
+#include "deadline_percent.h"
 #include "isolated_runner.h"
 #include "ktap.h"
 #include "skip_table.h"
@@ -32,13 +34,15 @@ All flags of GoogleTest that choose tests work: --gtest_list_tests, --gtest_filt
 
 Exit code: 0 all passed; 1 a failure, nothing selected or wrong usage; 4 all skipped.
 
-Environment: REVOKE_TEST_SLOW=N multiplies every time limit by N (KSFT_MACHINE_SLOW=yes stands for 5).
+Environment: REVOKE_TEST_SLOW=N multiplies every time limit by N (KSFT_MACHINE_SLOW=yes stands for 5);
+REVOKE_DEADLINE_PERCENT=N leaves N % of each.
 Table of allowed skips: lines of "Suite.Test<TAB>reason". Allow list of splats: lines of
 "regex<TAB>reason". In both, '#' starts a comment line.)";
 
 struct Arguments {
   RunnerOptions runner;
   bool isolate = true;
+  bool list_baselines = false;
   std::vector<std::string> for_gtest;
 };
 
@@ -69,6 +73,8 @@ std::optional<int> ParseArguments(int argc, char** argv, Arguments* arguments) {
       ->envname("REVOKE_SPLAT_ALLOW");
   app.add_flag("--baseline", policy.baseline,
                "This is the unpatched kernel: prove what the tests declare about it");
+  app.add_flag("--list-baselines", arguments->list_baselines,
+               "Print each test and what it declares, \"Suite.Test<TAB>ENOSYS\", and run none");
   app.add_flag("--no-isolation", in_process,
                "Run all tests in this process, for a debugger: no deadline, no kernel log watch");
   try {
@@ -87,6 +93,7 @@ std::optional<int> ParseArguments(int argc, char** argv, Arguments* arguments) {
   if (!ParseSlowFactor(std::getenv("REVOKE_TEST_SLOW"), std::getenv("KSFT_MACHINE_SLOW"), &error)) {
     return Fail(error);
   }
+  if (!ParseDeadlinePercent(std::getenv("REVOKE_DEADLINE_PERCENT"), &error)) return Fail(error);
   if (!allowed_skips.empty()) {
     std::optional<SkipTable> table = SkipTable::Load(allowed_skips, &error);
     if (!table) return Fail(error);
@@ -118,11 +125,28 @@ std::optional<int> InitGTest(char* program, std::vector<std::string>* arguments)
   return std::nullopt;
 }
 
+// Of every test, selected or not. False if one declares nothing.
+bool ListBaselines() {
+  bool complete = true;
+  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  for (int s = 0; s < all.total_test_suite_count(); ++s) {
+    const testing::TestSuite& suite = *all.GetTestSuite(s);
+    for (int t = 0; t < suite.total_test_count(); ++t) {
+      const std::string name = std::string(suite.name()) + "." + suite.GetTestInfo(t)->name();
+      const std::optional<baseline::Declared> declared = baseline::DeclarationOf(name);
+      std::printf("%s\t%s\n", name.c_str(), declared ? baseline::Name(*declared) : "nothing");
+      complete &= declared.has_value();
+    }
+  }
+  return complete;
+}
+
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a lost reader is an error of write(2), not our end
   Arguments arguments;
   if (const std::optional<int> code = ParseArguments(argc, argv, &arguments)) return *code;
   if (const std::optional<int> code = InitGTest(argv[0], &arguments.for_gtest)) return *code;
+  if (arguments.list_baselines) return ListBaselines() ? kExitPass : kExitFail;
   // The program run again for a death test, which its parent judges.
   if (testing::internal::InDeathTestChild()) return RUN_ALL_TESTS();
   if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();

@@ -53,8 +53,9 @@ class Isolation : public testing::Test {
   // the fixture listens to.
   int Exec(const std::vector<std::string>& arguments,
            const std::map<std::string, std::string>& environment) {
-    for (const char* name : {"REQUIRE_ALL", "REVOKE_ALLOWED_SKIPS", "REVOKE_SPLAT_ALLOW",
-                             "GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_FILTER"}) {
+    for (const char* name :
+         {"REQUIRE_ALL", "REVOKE_ALLOWED_SKIPS", "REVOKE_SPLAT_ALLOW", "REVOKE_DEADLINE_PERCENT",
+          "GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_FILTER"}) {
       unsetenv(name);
     }
     setenv("FIXTURE_PID_FILE", (dir_ / "pid").c_str(), 1);
@@ -209,6 +210,23 @@ TEST_F(Isolation, HangEndsAtDeadlineAndIsDescribed) {
   EXPECT_THAT(run.out, HasSubstr("state S, in system call"));
   EXPECT_THAT(run.out, HasSubstr("\nnot ok 2 Bad.Hangs\n"));
   EXPECT_THAT(run.out, HasSubstr("ok 1 Good.Passes\n"));
+}
+
+TEST_F(Isolation, LimitsAreShortenedForRunsThatHangMuch) {
+  const RunResult run =
+      RunTests("Bad.Hangs", {"--deadline=100"}, {{"REVOKE_DEADLINE_PERCENT", "1"}});
+  EXPECT_THAT(run.status, Exited(1));
+  EXPECT_THAT(run.out, HasSubstr("not ok 1 Bad.Hangs\n"));
+  EXPECT_THAT(RunTests("Good.Passes", {}, {{"REVOKE_DEADLINE_PERCENT", "half"}}).err,
+              HasSubstr("REVOKE_DEADLINE_PERCENT='half'"));
+}
+
+TEST_F(Isolation, BaselinesAreListed) {
+  const RunResult run = Run({"--list-baselines"});
+  EXPECT_THAT(run.out, HasSubstr("Good.Passes\tpasses\n"));
+  EXPECT_THAT(run.out, HasSubstr("Bad.Fails\tfails\n"));
+  EXPECT_THAT(run.out, HasSubstr("Declared.RightEnosys\tENOSYS\n"));
+  EXPECT_THAT(run.out, Not(HasSubstr("ok 1")));
 }
 
 TEST_F(Isolation, EndlessOutputIsCutAndEndsAtDeadline) {

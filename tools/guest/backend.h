@@ -37,6 +37,7 @@ struct RunSpec {
   int cpus = 2;
   std::string memory = "2G";
   std::chrono::seconds timeout{600};
+  std::chrono::seconds silence{0};     // how long the program may print nothing; 0: for ever
   std::vector<std::string> devices;    // arguments of qemu's -device
   std::vector<std::string> qemu_args;  // passed to qemu as they are
   std::vector<std::string> append;     // kernel command line

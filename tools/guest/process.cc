@@ -208,8 +208,8 @@ ProcessResult RunProcess(const ProcessSpec& spec) {
     if (fds[3].revents != 0) err.Copy();
     if (fds[1].revents != 0) result.interrupted = signals.Take();
     if (fds[0].revents != 0) exited = true;
-    if (!exited && Clock::now() >= deadline) result.timed_out = true;
     spec.tick();
+    if (!exited && (Clock::now() >= deadline || spec.stalled())) result.timed_out = true;
   }
 
   if (exited) child.set_done();

@@ -20,6 +20,8 @@ struct ProcessSpec {
   std::chrono::milliseconds timeout;  // then the whole group is killed
   // Called a few times a second while the child runs, and once after it ended.
   std::function<void()> tick = [] {};
+  // Asked after each tick; what it says is true is killed as if the time were over.
+  std::function<bool()> stalled = [] { return false; };
 };
 
 struct ProcessResult {

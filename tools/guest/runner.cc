@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -17,6 +18,7 @@ namespace guest {
 namespace {
 
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kProbeTimeout{20};
 
@@ -42,14 +44,21 @@ class Tail {
     for (;;) {
       const ssize_t got = read(fd_.get(), buffer, sizeof(buffer));
       if (got <= 0) return;
+      last_ = Clock::now();
       sink_({buffer, static_cast<size_t>(got)});
     }
+  }
+
+  // How long nothing has come.
+  std::chrono::seconds Silence() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - last_);
   }
 
  private:
   std::string path_;
   const std::function<void(std::string_view)>& sink_;
   Fd fd_;
+  Clock::time_point last_ = Clock::now();
 };
 
 // Results of an earlier run must not be taken for those of this one.
@@ -80,18 +89,23 @@ RunResult RunGuest(const RunSpec& spec, const splat::AllowList& allow,
 
   const EmulatorCommand command = MakeCommand(spec, result.backend, spec.accel);
   Tail tail(output, echo);
-  const ProcessSpec process{.argv = command.argv,
-                            .stdout_path = command.stdout_path,
-                            .stderr_path = command.stderr_path,
-                            .timeout = spec.timeout,
-                            .tick = [&tail] { tail.Follow(); }};
+  const ProcessSpec process{
+      .argv = command.argv,
+      .stdout_path = command.stdout_path,
+      .stderr_path = command.stderr_path,
+      .timeout = spec.timeout,
+      .tick = [&tail] { tail.Follow(); },
+      .stalled = [&] { return spec.silence.count() > 0 && tail.Silence() >= spec.silence; }};
   const ProcessResult ended = RunProcess(process);
 
   Evidence evidence{.nonce = nonce,
                     .verdict = ReadFile(verdict),
                     .console = ReadFile(files.console),
                     .emulator_failure = DescribeFailure(process, ended)};
-  if (ended.timed_out) evidence.timed_out = spec.timeout;
+  if (ended.timed_out) {
+    const auto ran = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begin);
+    evidence.timed_out = std::min(ran, spec.timeout);
+  }
   result.interrupted = ended.interrupted;
   result.judgement = Judge(evidence, allow);
   fs::remove(files.initrd);

@@ -101,6 +101,12 @@ TEST_F(RunnerTest, AHangIsStoppedAndRed) {
               ElementsAre(HasSubstr("timed out")));
 }
 
+TEST_F(RunnerTest, AGuestThatFallsSilentIsStoppedAndRed) {
+  spec_.silence = std::chrono::seconds(1);
+  EXPECT_THAT(Play(std::string(kBoot) + kPass + "echo hello >\"$R/output\"\nsleep 1000\n").red,
+              ElementsAre(HasSubstr("timed out")));
+}
+
 TEST_F(RunnerTest, AnEmulatorThatFailsIsRed) {
   EXPECT_THAT(Play(std::string(kBoot) + kPass + "exit 1\n").red,
               ElementsAre(HasSubstr("exited with 1")));

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "boots.h"
+
+#include <algorithm>
+#include <iostream>
+#include <optional>
+#include <set>
+
+#include "files.h"
+#include "judge.h"
+#include "outcome.h"
+#include "runner.h"
+
+namespace mutants {
+namespace {
+
+namespace fs = std::filesystem;
+using guest::Error;
+
+// Of a guest that does not even begin; once may be bad luck.
+constexpr int kTries = 2;
+// The guest gives a sign of life every few seconds. Longer than it takes the kernel to see a
+// lockup.
+constexpr std::chrono::seconds kSilence{150};
+
+// Hands over whole lines of what comes in pieces.
+class Lines {
+ public:
+  explicit Lines(std::function<void(const std::string&)> take) : take_(std::move(take)) {}
+
+  void Add(std::string_view text) {
+    for (const char c : text) {
+      if (c != '\n') {
+        line_ += c;
+        continue;
+      }
+      take_(line_);
+      line_.clear();
+    }
+  }
+
+ private:
+  std::function<void(const std::string&)> take_;
+  std::string line_;
+};
+
+}  // namespace
+
+splat::AllowList LoadSplats(const Project& project) {
+  std::string error;
+  std::optional<splat::AllowList> list = splat::AllowList::Load(project.Splats(), &error);
+  if (!list) throw Error(error);
+  return *std::move(list);
+}
+
+guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
+                         const std::vector<Step>& plan, const fs::path& results) {
+  const fs::path modules = project.Build() / "modules";
+  const std::string test_revoke = modules / "test_revoke.ko";
+  guest::RunSpec spec{.kernel = project.Build() / "arch/x86/boot/bzImage",
+                      .results = results,
+                      .agent = project.Programs() / "guest-agent"};
+  spec.backend = guest::Backend::kInitramfs;
+  spec.accel = guest::Accel::kTcg;
+  spec.memory = "3G";
+  spec.timeout = std::chrono::hours(2);
+  spec.silence = kSilence;
+  spec.devices = EntriesOf(Require(project.source / "kselftests/guest/devices"));
+  // A test of KUnit that hangs costs little, and a task that spins is noticed.
+  const auto kunit = std::max<long>(1, options.deadline.count() * options.deadline_percent / 100);
+  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kunit), "watchdog_thresh=20"};
+  spec.sysctls = {"kernel.hung_task_panic=1"};
+  spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
+              "REVOKE_DEADLINE_PERCENT=" + std::to_string(options.deadline_percent)};
+  if (project.debug) {
+    spec.env.emplace_back("KSFT_MACHINE_SLOW=yes");
+    spec.append.emplace_back("numa=fake=2");
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(modules))
+    spec.modules.push_back(entry.path());
+  std::sort(spec.modules.begin(), spec.modules.end());
+  std::set<std::string> files = {project.Splats()};
+  for (const Step& step : plan) {
+    if (step.kind == Kind::kTest) files.insert(project.Suites() / step.suite);
+  }
+  if (!options.mutant_switch.empty()) files.insert(options.mutant_switch);
+  spec.files.assign(files.begin(), files.end());
+  spec.program = {project.Programs() / "run-mutants", "-b", project.Suites(), "-d",
+                  std::to_string(options.deadline.count())};
+  if (!options.mutant_switch.empty())
+    spec.program.insert(spec.program.end(), {"-s", options.mutant_switch});
+  return spec;
+}
+
+bool SplatAfterBegin(std::string_view console, const splat::AllowList& allow) {
+  const size_t mark = console.rfind("run-mutants: ");
+  size_t begin = std::string_view::npos;
+  for (size_t at = mark; at != std::string_view::npos;
+       at = at == 0 ? std::string_view::npos : console.rfind("run-mutants: ", at - 1)) {
+    const std::string_view line = console.substr(at, console.find('\n', at) - at);
+    if (line.find(" begins") == std::string_view::npos) continue;
+    begin = at;
+    break;
+  }
+  if (begin == std::string_view::npos) return false;
+  return splat::CountDenied(splat::Scan(console.substr(begin), allow)) > 0;
+}
+
+Boot ReadBoot(const fs::path& results, const splat::AllowList& allow) {
+  std::string error;
+  const std::string journal = guest::ReadFile(results / kJournalFile).value_or("");
+  std::optional<std::vector<Entry>> entries = ParseJournal(journal, &error);
+  if (!entries) throw Error((results / kJournalFile).string() + ": " + error);
+  Boot boot{.entries = *std::move(entries)};
+  if (boot.entries.empty() || boot.entries.back().ended) return boot;
+  const Step& step = boot.entries.back().step;
+  const std::string stem = step.mutant == kNone ? "control-" + step.suite : "step";
+  boot.unended = OutcomesOf(guest::ReadFile(results / (stem + ".ktap")).value_or(""), step.tests);
+  boot.splat = SplatAfterBegin(guest::ReadFile(results / "console.log").value_or(""), allow);
+  return boot;
+}
+
+Outcome UmlOutcome(std::string_view console, const std::string& test,
+                   const splat::AllowList& allow) {
+  const Outcome outcome = OutcomesOf(console, {test})[0];
+  if (outcome != Outcome::kPassed && outcome != Outcome::kMissing) return outcome;
+  // KUnit does not watch the log, but nothing else was run since its plan.
+  const size_t begin = console.find("\n    1..1\n");
+  if (begin == std::string_view::npos) return outcome;
+  const bool splat = splat::CountDenied(splat::Scan(console.substr(begin), allow)) > 0;
+  return splat ? Outcome::kSplat : outcome;
+}
+
+int RunSession(const Project& project, const GuestOptions& options, Session* session,
+               const std::function<bool(const std::vector<Result>&)>& on,
+               const std::function<void(const Result&)>& progress) {
+  const splat::AllowList allow = LoadSplats(project);
+  const fs::path root = project.Results() / "guests";
+  fs::remove_all(root);
+  int boots = 0;
+  int idle = 0;
+  for (std::vector<Step> plan; !(plan = session->NextPlan()).empty();) {
+    const fs::path results = root / std::to_string(++boots);
+    fs::create_directories(results);
+    guest::WriteFile(results / kPlanFile, Serialize(plan));
+    Lines lines([&progress](const std::string& line) {
+      if (const std::optional<Result> result = ParseResultLine(line)) progress(*result);
+    });
+    const guest::RunResult run =
+        guest::RunGuest(MakeGuest(project, options, plan, results), allow,
+                        [&lines](std::string_view text) { lines.Add(text); });
+    if (run.interrupted) throw Error("interrupted");
+    const Boot boot = ReadBoot(results, allow);
+    const std::vector<Result> decided = session->Take(boot);
+    idle = boot.entries.empty() ? idle + 1 : 0;
+    if (idle == kTries) {
+      for (const std::string& line : run.judgement.red) std::cerr << "mutants: " << line << "\n";
+      throw Error("guests do not begin with the plan; see " + results.string());
+    }
+    if (!on(decided)) break;
+  }
+  return boots;
+}
+
+}  // namespace mutants
