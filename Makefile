@@ -53,6 +53,7 @@ GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MA
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
+RUNS     ?= 20
 SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series)
 BASE     = --kernel $(call image,base) $(call modules,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
@@ -74,7 +75,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 	$(if $(ALL),$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log))
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
@@ -90,6 +91,7 @@ help:
 	@echo 'make kselftest    the C++ suites in the patched kernel'
 	@echo 'make baseline     the same binaries on the unpatched kernel; ALL=1: those that get ENOSYS there, too'
 	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
+	@echo 'make flakes       the C++ suites RUNS times (now $(RUNS)), with two busy loops beside'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make bench-scaling  ns of the fast path on two CPUs, beside other ways to know who is inside'
 	@echo 'make evidence     bring the table of what each test was seen to catch up to date'
@@ -153,6 +155,13 @@ kselftest: tools programs selftest kernel-series
 baseline: tools programs kernel-base
 	@$(call stage,baseline,'the same tests in the unpatched kernel',$(AGENT)) \
 		$(call suites,baseline,$(BASE),-a --baseline,$(addprefix $(TESTS)/,$(PROVEN)))
+
+# The suites, again and again, on a machine that has other things to do.
+flakes: tools programs kernel-series
+	@tools/stage 'the suites $(RUNS) times, with two busy loops beside' tools/flakes -n $(RUNS) $(RESULTS)/flakes \
+		'$(call suites,flakes/$${results##*/},$(SERIES),,$(BINARIES))' \
+		'$(BIN)/tally --allow $(SPLATS) --status $$status guest=$$results/guest.ktap \
+		$(foreach s,$(SUITES),$(s)=$$results/$(s).ktap)'
 
 # What the suites execute of the facility, and whether they notice when it is broken.
 coverage: tools programs source

@@ -206,7 +206,8 @@ REVOKE_TEST_P(InheritTest, NothingMakesMoreOfIt, baseline::kEnosys) {
   // A second one of the same pages
   EXPECT_EQ(mremap(mapping.base(), 0, half, MREMAP_MAYMOVE), MAP_FAILED);
   EXPECT_EQ(errno, EFAULT);
-  EXPECT_EQ(mremap(mapping.base(), half, half, MREMAP_MAYMOVE | MREMAP_DONTUNMAP), MAP_FAILED);
+  EXPECT_EQ(mremap(mapping.base(), half, half, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, nullptr),
+            MAP_FAILED);
   EXPECT_EQ(errno, EINVAL);
   // Less of it is fine.
   EXPECT_EQ(mremap(mapping.base(), half, PageSize(), 0), mapping.base());

@@ -86,12 +86,16 @@ REVOKE_TEST_P(MappingShape, ObjectGoneAndItsMemoryPutToOtherUse, baseline::kEnos
 
 REVOKE_TEST_P(MappingShape, ForkedChild, baseline::kEnosys) {
   const Mapping mapping = Map();
+  ExpectAlive(mapping);
   Checkpoint touched;
   Checkpoint revoked;
   Child child([&] {
-    // A child need not have inherited PTEs; then it may fault them in, or, without ->fault, not.
-    Probe::Read(PageWord(mapping, 0));
-    Probe::Write(PageWord(mapping, 1), Stamp(1));
+    // By inherited PTEs or by faults, all of the memory is there.
+    for (std::size_t page = 0; page < kShapePages; ++page) {
+      const ProbeResult<std::uint64_t> read = Probe::Read(PageWord(mapping, page));
+      TEST_CHECK(!read.fault && read.value == Stamp(page));
+      TEST_CHECK(!Probe::Write(PageWord(mapping, page), Stamp(page)).fault);
+    }
     touched.Reach();
     TEST_CHECK(revoked.WaitFor(1));
     for (std::size_t page = 0; page < kShapePages; ++page) {

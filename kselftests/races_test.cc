@@ -36,15 +36,18 @@
 namespace revoke_test {
 namespace {
 
-// Bounded twice: by rounds, and by time where those are slow.
-constexpr int kRounds = 200;
-constexpr std::chrono::milliseconds kLimit{1'500};
+// Of each race, so many rounds must be such in which both were under way.
+constexpr int kOverlaps = 50;
+// And where a race can end in two ways, each of them must have come about so often.
+constexpr int kEachWay = 3;
 
 class RaceTest : public TestDeviceTest {
  protected:
+  // `seen`: see RaceOptions.
   static void Run(const std::vector<std::function<void()>>& sides,
-                  const std::function<void()>& before, const std::function<void()>& after) {
-    ExpectRace({.rounds = kRounds, .limit = kLimit}, sides, before, after);
+                  const std::function<void()>& before, const std::function<void()>& after,
+                  const std::function<bool()>& seen = {}) {
+    ExpectRace({.overlaps = kOverlaps, .seen = seen}, sides, before, after);
   }
 
   // All that were opened are released, once nobody has them any more.
@@ -81,6 +84,8 @@ REVOKE_TEST_F(RaceTest, Read, baseline::kEnosys) {
   bool data = false;
   ssize_t result = 0;
   int error = 0;
+  int got = 0;
+  int refused = 0;
   Run(
       {[&] {
          char byte = 0;
@@ -98,9 +103,13 @@ REVOKE_TEST_F(RaceTest, Read, baseline::kEnosys) {
       },
       [&] {
         if (result == -1) {
+          ++refused;
           EXPECT_EQ(ErrnoValue(error), ErrnoValue(ENODEV));
+        } else {
+          ++got;
+          EXPECT_EQ(result, 1);
+          EXPECT_TRUE(data) << "read something from an empty device";
         }
-        EXPECT_TRUE(data || result == -1) << "read something from an empty device";
         EXPECT_TRUE(IsRevoked(fd));
         // What nobody read must not be left for the next round.
         if (data && result == -1) {
@@ -108,7 +117,8 @@ REVOKE_TEST_F(RaceTest, Read, baseline::kEnosys) {
           char byte = 0;
           EXPECT_THAT(read(drain.get(), &byte, 1), SyscallSucceedsWithValue(1));
         }
-      });
+      },
+      [&] { return got >= kEachWay && refused >= kEachWay; });
   fd = FileDescriptor();
   ASSERT_THAT(control().RevokeFiles(Dev::kDefault), SyscallSucceeds());
   ExpectAllReleased();
@@ -117,19 +127,26 @@ REVOKE_TEST_F(RaceTest, Read, baseline::kEnosys) {
 REVOKE_TEST_F(RaceTest, Open, baseline::kEnosys) {
   FileDescriptor fd;
   FileDescriptor before_fd;
+  int works = 0;
+  int dead = 0;
   Run(
       {[&] { fd = OpenDevice(); }, RevokeByPath()}, [&] { before_fd = OpenCounted(); },
       [&] {
         CountIfOpen(fd);
         EXPECT_TRUE(IsRevoked(before_fd));
         // Before or after, but not in between: it works, or it is revoked.
-        if (fd.valid()) {
-          EXPECT_TRUE(Generation(fd.get()) > 0 || IsRevoked(fd));
+        if (fd.valid() && Generation(fd.get()) > 0) {
+          ++works;
+        } else if (fd.valid()) {
+          ++dead;
+          EXPECT_TRUE(IsRevoked(fd));
         } else {
+          ++dead;
           EXPECT_THAT(fd, SyscallFailsWithErrno(ENODEV));
         }
         fd = FileDescriptor();
-      });
+      },
+      [&] { return works >= kEachWay && dead >= kEachWay; });
   before_fd = FileDescriptor();
   ASSERT_THAT(control().RevokeFiles(Dev::kDefault), SyscallSucceeds());
   ExpectAllReleased();

@@ -349,7 +349,7 @@ REVOKE_TEST_P(RangeFault, Race, baseline::kEnosys) {
   ASSERT_THAT(mapping, SyscallSucceeds());
   std::atomic<int> taken{-1};
   ExpectRace(
-      {.rounds = 300},
+      {.overlaps = 50},
       {[&] {
          // In whatever state, it is not left there by this.
          Probe::Read(PageWord(mapping, kFirst));
@@ -367,7 +367,7 @@ REVOKE_TEST_P(RangeShape, MmapRace, baseline::kEnosys) {
   std::optional<Mapping> mapping;
   std::atomic<int> taken{-1};
   ExpectRace(
-      {.rounds = 200},
+      {.overlaps = 50},
       {[&] {
          mapping.emplace(fd().get(), kShapePages * PageSize(), PROT_READ, MAP_SHARED | MAP_POPULATE,
                          OffsetOf(shape()));

@@ -22,6 +22,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "baseline.h"
@@ -310,7 +311,70 @@ REVOKE_TEST_F(RefillTest, DriversAccessUnderWay, baseline::kEnosys) {
 
 // ---- what a process may do to its mappings ----
 
-class RefillShape : public ShapeParamTest {};
+// What mremap(2) may do to a part of a mapping, each to pages of its own.
+struct Remap {
+  const char* name;
+  std::size_t page;
+  std::size_t old_pages;
+  std::size_t new_pages;
+  int flags;
+  bool expands;  // not for what is marked as not to be expanded, as PFNs are
+};
+
+// No piece can grow in place: there are the next one's pages.
+constexpr Remap kRemaps[] = {
+    {"grow", 0, 2, 4, MREMAP_MAYMOVE, true},
+    {"duplicate", 4, 0, 4, MREMAP_MAYMOVE, true},
+    {"leave behind", 8, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, true},
+    {"shrink", 12, 4, 2, 0, false},
+};
+
+class RefillShape : public ShapeParamTest {
+ protected:
+  bool Expands() const { return shape() == REVOKE_TEST_SHAPE_INSERT_PAGE || FaultsInPages(); }
+  bool FaultsInPages() const {
+    return shape() == REVOKE_TEST_SHAPE_FAULT_PAGE || shape() == REVOKE_TEST_SHAPE_PAGE_MKWRITE;
+  }
+
+  // Does all of it to `mapping`, and returns what that has made.
+  std::vector<Mapping> RemapParts(const Mapping& mapping) const {
+    std::vector<Mapping> made;
+    for (const Remap& remap : kRemaps) {
+      SCOPED_TRACE(remap.name);
+      void* from = Word(mapping, remap.page);
+      // The address is a hint, and not optional.
+      void* to = mremap(from, remap.old_pages * PageSize(), remap.new_pages * PageSize(),
+                        remap.flags, nullptr);
+      if (remap.expands && !Expands()) {
+        EXPECT_EQ(to, MAP_FAILED);
+        continue;
+      }
+      EXPECT_NE(to, MAP_FAILED) << ErrnoText(errno);
+      EXPECT_EQ(to == from, !remap.expands);
+      if (to == MAP_FAILED || to == from) continue;
+      made.push_back(Mapping::Adopt(to, remap.new_pages * PageSize()));
+    }
+    return made;
+  }
+  // All of it, to another place.
+  static Mapping Move(Mapping mapping, const Mapping& room) {
+    const std::size_t size = mapping.size();
+    return Mapping::Adopt(
+        mremap(mapping.Release(), size, size, MREMAP_MAYMOVE | MREMAP_FIXED, room.base()), size);
+  }
+
+  // After the revoke. Where something has been moved away or cut off, nothing is mapped at all.
+  void ExpectPartsGone(const Mapping& mapping) const {
+    for (std::size_t page = 0; page < kShapePages; ++page) {
+      if ((page < 2 && Expands()) || page >= 14) {
+        EXPECT_THAT(Probe::Read(PageWord(mapping, page)),
+                    DiesOfSigsegvAt(PageWord(mapping, page), SEGV_MAPERR));
+      } else {
+        ExpectDead(PageWord(mapping, page));
+      }
+    }
+  }
+};
 
 INSTANTIATE_TEST_SUITE_P(, RefillShape, testing::ValuesIn(AllShapes()), ShapeName);
 
@@ -332,44 +396,36 @@ REVOKE_TEST_P(RefillShape, Madvise, baseline::kEnosys) {
 
 // Before, so that there is more than one piece, and after.
 REVOKE_TEST_P(RefillShape, Mremap, baseline::kEnosys) {
-  constexpr std::size_t kPart = 4;
-  const std::size_t size = kPart * PageSize();
+  const std::size_t pieces = Expands() ? 3 : 0;
+  const Mapping room = Mapping::Anonymous(kShapePages * PageSize(), PROT_NONE);
+  const Mapping late_room = Mapping::Anonymous(kShapePages * PageSize(), PROT_NONE);
   const Mapping mapping = Map();
+  const Mapping late = Map();
+  Mapping late_whole = Map();
   ExpectAlive(mapping);
-  // One after the other, each of its own pages: grow in place is not possible, so none does.
-  struct Piece {
-    const char* name;
-    std::size_t page;
-    std::size_t old_size;
-    std::size_t new_size;
-    int flags;
-  };
-  const Piece pieces[] = {
-      {"grow", 0, size / 2, size, MREMAP_MAYMOVE},
-      {"duplicate", 4, 0, size, MREMAP_MAYMOVE},
-      {"leave behind", 8, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP},
-      {"shrink", 12, size, size / 2, 0},
-  };
-  std::vector<Mapping> made;
-  const auto remap_all = [&] {
-    for (const Piece& piece : pieces) {
-      void* from = Word(mapping, piece.page);
-      void* to = mremap(from, piece.old_size, piece.new_size, piece.flags);
-      if (to != MAP_FAILED && to != from) made.push_back(Mapping::Adopt(to, piece.new_size));
-    }
-  };
-  remap_all();
-  for (const Mapping& copy : made) Probe::Read(PageWord(copy, 0));
+  ExpectAlive(late);
+  ExpectAlive(late_whole);
+  const Mapping moved = Move(Map(), room);
+  const std::vector<Mapping> made = RemapParts(mapping);
+  ASSERT_EQ(made.size(), pieces);
+  ExpectAlive(moved);
+  for (std::size_t i = 0; FaultsInPages() && i < pieces; ++i) {
+    ExpectAlive(made[i], kRemaps[i].page);
+  }
+
   Revoke();
-  remap_all();
-  const auto expect_gone = [](const Mapping& memory) {
-    for (std::size_t page = 0; page < memory.size() / PageSize(); ++page) {
-      // SIGSEGV where something has been moved away.
-      EXPECT_THAT(Probe::Read(PageWord(memory, page)), testing::Not(Survives()));
-    }
-  };
-  expect_gone(mapping);
-  for (const Mapping& copy : made) expect_gone(copy);
+  const Mapping late_moved = Move(std::move(late_whole), late_room);
+  ASSERT_THAT(late_moved, SyscallSucceeds());
+  const std::vector<Mapping> late_made = RemapParts(late);
+  ASSERT_EQ(late_made.size(), pieces);
+  ExpectPartsGone(mapping);
+  ExpectPartsGone(late);
+  ExpectAllDead(moved);
+  ExpectAllDead(late_moved);
+  for (std::size_t i = 0; i < pieces; ++i) {
+    ExpectAllDead(made[i]);
+    ExpectAllDead(late_made[i]);
+  }
 }
 
 // The address space is another task's as well: nothing is inherited, everything is shared.

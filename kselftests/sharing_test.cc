@@ -19,9 +19,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -893,16 +893,18 @@ class ReleaseRace : public SharingTest {
       last->After();
       ExpectReleased(opened);
     };
-    // Processes take their time to start and to end: few rounds, and few of them overlap.
-    ExpectRace({.rounds = 150, .limit = std::chrono::milliseconds(1'000), .min_rounds = 32}, sides,
-               before, after);
-    if (HasFailure()) return;
-
     // Most of the time each side waits for the other, but who is the one to release the file is
-    // decided in its first microseconds. So once more, with all of these at the same time, which
-    // is so in each round.
-    ExpectRace({.rounds = 150, .limit = std::chrono::milliseconds(500), .one_in = 1},
-               StartingTogether(sides), before, after);
+    // decided in its first microseconds. So half of the race with one side somewhere inside of the
+    // other, and half of it with all of them beginning at the same time.
+    const std::chrono::milliseconds time(750);
+    const std::chrono::milliseconds limit(12'000);
+    ExpectRace({.overlaps = 10, .time = time, .limit = limit}, sides, before, after);
+    if (HasFailure()) return;
+    ExpectRace({.overlaps = 10,
+                .time = time,
+                .limit = limit,
+                .meet_within = std::chrono::microseconds(20)},
+               sides, before, after);
   }
 
   static void RevokeByPath() {
@@ -911,27 +913,6 @@ class ReleaseRace : public SharingTest {
   }
 
  private:
-  static std::vector<std::function<void()>> StartingTogether(
-      const std::vector<std::function<void()>>& sides) {
-    const auto arrived = std::make_shared<std::atomic<std::uint32_t>>(0);
-    const auto count = static_cast<std::uint32_t>(sides.size());
-    std::vector<std::function<void()>> together;
-    together.reserve(count);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      together.emplace_back([=, side = sides[i]] {
-        const std::uint32_t round = arrived->fetch_add(1) / count;
-        while (arrived->load() < (round + 1) * count) sched_yield();
-        // One is a little later than the other, in each round by another time.
-        const std::uint32_t delay = round * (i + 1) * 977 % 4096;
-        for (volatile std::uint32_t spin = 0; spin < delay;) {
-          spin = spin + 1;
-        }
-        side();
-      });
-    }
-    return together;
-  }
-
   void ExpectReleased(std::uint64_t times) const {
     // Some of the last references are dropped for good only a moment later.
     EXPECT_THAT(control().WaitFinished(Dev::kDefault, REVOKE_TEST_RELEASE, times),
@@ -1049,6 +1030,7 @@ class Crowd {
     for (const int files : files_each_) {
       ++round;
       TEST_CHECK(open_.WaitFor(round, kLong));
+      fds.clear();  // they stay open
       for (int i = 0; i < files; ++i) {
         fds.push_back(open(kNode.c_str(), O_RDWR | O_CLOEXEC));
         TEST_PCHECK(fds.back() >= 0);
@@ -1056,7 +1038,8 @@ class Crowd {
       TEST_CHECK(Generation(fds.back()) > 0);
       opened_.Reach();
       TEST_CHECK(look_.WaitFor(round, kLong));
-      for (const int fd : fds) TEST_CHECK(IsRevoked(fd));
+      // That all of them have been released is what the driver says.
+      for (std::size_t i = 0; i < fds.size(); i += 10) TEST_CHECK(IsRevoked(fds[i]));
       seen_.Reach();
     }
   }
@@ -1123,9 +1106,13 @@ REVOKE_TEST_F(ManyTest, HundredThousandFilesOfAThousandProcesses, baseline::kEno
   EXPECT_THAT(crowd.Wait(), Exited(0));
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), released);
 
-  // For whoever reads the results: it is to be linear.
+  // Linear would be kTimes as long, quadratic kTimes * kTimes. Between these is room for a host
+  // that had less time for one of them than for the other.
+  const double growth =
+      std::log(static_cast<double>(many.count()) / few.count()) / std::log(kTimes);
   std::cout << kFew * processes << " files: " << few.count() << " us, " << kTimes * kFew * processes
-            << " files: " << many.count() << " us" << std::endl;
+            << " files: " << many.count() << " us, growth exponent " << growth << std::endl;
+  EXPECT_LT(growth, 1.5);
 }
 
 // Whom the files belong to does not depend on how far the revoker got.
@@ -1173,9 +1160,13 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
   FileDescriptor process;
   ExitStatus end = ExitStatus::StillRunning();
   std::uint64_t opened = 0;
-  int killed_and_revoked = 0;
+  std::uint64_t released = 0;
+  int early = 0;
+  int late = 0;
   ExpectRace(
-      {.rounds = 60, .limit = std::chrono::seconds(6)},
+      {.rounds = 60,
+       .time = std::chrono::seconds(6),
+       .seen = [&] { return early >= 3 && late >= 3; }},
       {[&] {
          go->Reach();
          end = revoker->Wait();
@@ -1183,6 +1174,7 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
        [&] {
          const long sent = syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
          TEST_PCHECK(sent == 0 || errno == ESRCH);
+         released = control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE);
        }},
       [&] {
         fds = OpenMany(kFiles);
@@ -1200,15 +1192,19 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
         // It has not got to the call, or it has done for all what needs doing.
         const std::size_t revoked = CountRevoked(fds);
         EXPECT_THAT(revoked, AnyOf(0U, kFiles));
-        if (revoked > 0 && end.WasKilledBy(SIGKILL)) ++killed_and_revoked;
+        // How far the revoke had got when the signal had been sent.
+        const std::uint64_t left = opened - released;
+        if (revoked > 0 && end.WasKilledBy(SIGKILL) && left > 0) {
+          ++(left > kFiles / 2 ? early : late);
+        }
         fds.clear();
         EXPECT_THAT(control().WaitFinished(Dev::kDefault, REVOKE_TEST_RELEASE, opened),
                     SyscallSucceeds());
         EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), opened);
         EXPECT_EQ(control().Counters(Dev::kDefault).files, 0U);
       });
-  std::cout << killed_and_revoked << " revokers killed on the way" << std::endl;
-  EXPECT_GT(killed_and_revoked, 0);
+  std::cout << "revokers killed on the way: " << early << " in the first half, " << late
+            << " in the second" << std::endl;
 }
 
 }  // namespace

@@ -452,7 +452,7 @@ struct NextCall {
   const char* name;
   long syscall;
   std::function<long(Things& things)> call;
-  std::function<void(Things& things, pid_t tid)> end;  // empty: it ends by itself
+  std::function<void(Things& things, pid_t tid)> end;
   long result;
 };
 
@@ -471,13 +471,15 @@ INSTANTIATE_TEST_SUITE_P(
                    return long{epoll_wait(things.epoll.get(), &event, 1, -1)};
                  },
                  [](NextCall::Things& things, pid_t) { eventfd_write(things.event.get(), 1); }, 1},
+        // Ended by a signal; by a kick, it would go on as another system call, restart_syscall(2).
         NextCall{"Nanosleep", SYS_clock_nanosleep,
                  [](NextCall::Things&) {
-                   const timespec time = {.tv_sec = 3, .tv_nsec = 0};
+                   const timespec time = {.tv_sec = 3600, .tv_nsec = 0};
                    // Returns the error, unlike all others.
-                   return long{clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr)};
+                   const int error = clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+                   return error == EINTR ? long{signals_handled} : -1L;
                  },
-                 nullptr, 0},
+                 [](NextCall::Things&, pid_t tid) { tgkill(getpid(), tid, SIGUSR1); }, 1},
         NextCall{"Pause", SYS_pause,
                  [](NextCall::Things&) {
                    const long result = pause();
@@ -532,10 +534,8 @@ REVOKE_TEST_P(SleepersNextCall, IsNotInterrupted, baseline::kEnosys) {
   ASSERT_THAT(control().WaitFinished(Dev::kDefault, REVOKE_TEST_READ), SyscallSucceeds());
   EXPECT_TRUE(WaitUntilBlocked(caller.tid(), {.syscall = GetParam().syscall}));
   EXPECT_TRUE(deaf.WaitForKicks(2));
-  if (GetParam().end) {
-    EXPECT_TRUE(WaitUntilBlocked(caller.tid(), {.syscall = GetParam().syscall}));
-    GetParam().end(things, caller.tid());
-  }
+  EXPECT_TRUE(WaitUntilBlocked(caller.tid(), {.syscall = GetParam().syscall}));
+  GetParam().end(things, caller.tid());
   EXPECT_THAT(caller.Join(), SyscallSucceedsWithValue(GetParam().result));
   errno = read_error;
   EXPECT_THAT(read_result, SyscallFailsWithErrno(ENODEV));
