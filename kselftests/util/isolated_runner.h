@@ -20,7 +20,7 @@
 namespace revoke_test {
 
 struct RunnerOptions {
-  std::chrono::milliseconds deadline{30'000};  // per test, scaled
+  std::chrono::milliseconds deadline{60'000};  // per test, scaled
   std::chrono::milliseconds kill_wait{5'000};  // for SIGKILL to take effect, scaled
   Policy policy;
   splat::AllowList allowed_splats;
