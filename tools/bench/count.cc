@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "count.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "files.h"
+
+namespace bench {
+namespace {
+
+using guest::Error;
+
+constexpr int kWarmUp = 2;
+constexpr int kBatches = 15;
+
+// Executes 2 * `rounds` instructions, and a few that are the same for each call.
+__attribute__((noinline)) std::uint64_t CountRounds(std::uint64_t rounds) {
+  const std::uint64_t begin = Instructions();
+  asm volatile("1: dec %0\n\tjnz 1b" : "+r"(rounds)::"cc");
+  return Instructions() - begin;
+}
+
+// The least of some: those that the timer has not hit.
+std::uint64_t LeastOf(std::uint64_t rounds) {
+  std::uint64_t least = CountRounds(rounds);
+  for (int i = 0; i < kBatches; i++) least = std::min(least, CountRounds(rounds));
+  return least;
+}
+
+}  // namespace
+
+void CheckCounter() {
+  constexpr std::uint64_t kRounds = 100000;
+  const std::uint64_t counted = LeastOf(1 + kRounds) - LeastOf(1);
+  if (counted == 2 * kRounds) return;
+  throw Error(std::to_string(2 * kRounds) + " instructions were counted as " +
+              std::to_string(counted) + ": boot with guest-run --accel icount");
+}
+
+Figure Measure(const Loop& loop, unsigned count) {
+  unsigned wrong = 0;
+  const auto run = [&loop, &wrong](unsigned times) {
+    const std::uint64_t begin = Instructions();
+    wrong += loop(times);
+    return Instructions() - begin;
+  };
+  for (int i = 0; i < kWarmUp; i++) run(count);
+  std::uint64_t empty = run(0);
+  for (int i = 0; i < kBatches; i++) empty = std::min(empty, run(0));
+  std::array<std::uint64_t, kBatches> batches{};
+  for (std::uint64_t& batch : batches) batch = run(count) - empty;
+  if (wrong != 0) throw Error(std::to_string(wrong) + " times the result was another than expected");
+  std::sort(batches.begin(), batches.end());
+  const auto each = [count](std::uint64_t sum) { return static_cast<double>(sum) / count; };
+  return {each(batches[kBatches / 2]), each(batches.front()), each(batches.back())};
+}
+
+}  // namespace bench
