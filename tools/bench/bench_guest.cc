@@ -1,49 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// bench-guest: counts, in the guest, the instructions of each operation.
+// bench-guest: counts, in the guest, the instructions of each operation and of each removal.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <sstream>
 
 #include "count.h"
 #include "files.h"
 #include "machine.h"
 #include "operation.h"
+#include "removal.h"
+#include "results.h"
 
 namespace {
 
+using bench::Group;
 using bench::Operation;
+using bench::Result;
 using guest::Error;
 
-std::vector<Operation> AllOperations(const bench::Devices& devices) {
-  std::vector<Operation> all;
+// Results, and how many things could not be measured, which is said at once.
+class Report {
+ public:
+  void Add(const bench::Subject& subject, const std::function<double()>& measure) {
+    try {
+      results_.push_back({subject, measure()});
+      std::printf("%-50s %14.2f\n", Describe(subject).c_str(), results_.back().value);
+    } catch (const Error& error) {
+      std::printf("%-50s %s\n", Describe(subject).c_str(), error.what());
+      failures_++;
+    }
+    std::fflush(stdout);
+  }
+  int failures() const { return failures_; }
+  const std::vector<Result>& results() const { return results_; }
+
+ private:
+  std::vector<Result> results_;
+  int failures_ = 0;
+};
+
+void MeasureCalls(const bench::Devices& devices, Report& report) {
   for (const auto family : {bench::FileOperations, bench::OpenOperations, bench::WaitOperations,
                             bench::MemoryOperations, bench::UringOperations}) {
-    for (Operation& operation : family(devices)) all.push_back(std::move(operation));
+    for (const Operation& operation : family(devices)) {
+      report.Add({Group::kCall, operation.call, operation.file}, [&operation] {
+        return bench::Measure(operation.prepare(), operation.count).median;
+      });
+    }
   }
-  return all;
+}
+
+void MeasureRemovals(bench::Machine& machine, long largest, Report& report) {
+  for (const bench::Removal& removal : bench::Removals(machine.devices(), largest)) {
+    report.Add({Group::kRemoval, removal.call, removal.what, removal.scale},
+               [&] { return removal.measure(machine); });
+  }
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app{"Count the instructions of each operation; see tools/bench/count.h."};
+  bool calls = false;
+  long largest = 10000;
+  std::string mutant;
+  CLI::App app{"Count the instructions of each operation; tools/bench/count.h says how."};
+  app.add_flag("--calls", calls, "Only single calls, no removals and sizes");
+  app.add_option("--largest", largest, "Removals of up to so many files, mappings, threads")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--mutant", mutant, "Break the kernel in this way first (a kernel with mutants)");
   CLI11_PARSE(app, argc, argv);
+
+  const char* directory = std::getenv("GUEST_RESULTS");
+  if (directory == nullptr) throw Error("GUEST_RESULTS is not set: run it by guest-run");
   bench::CheckCounter();
+  bench::RaiseLimits();
+  if (!mutant.empty()) bench::SwitchOnMutant(mutant);
   bench::Machine machine;
-  int wrong = 0;
-  for (const Operation& operation : AllOperations(machine.devices())) {
-    try {
-      const bench::Figure figure = bench::Measure(operation.prepare(), operation.count);
-      std::printf("%s\t%s\t%.2f\t%.2f\t%.2f\n", operation.call.c_str(), operation.file.c_str(),
-                  figure.median, figure.least, figure.most);
-    } catch (const Error& error) {
-      std::printf("%s\t%s\t%s\n", operation.call.c_str(), operation.file.c_str(), error.what());
-      wrong++;
-    }
-  }
-  return wrong == 0 ? 0 : 1;
+  Report report;
+  MeasureCalls(machine.devices(), report);
+  if (!calls) MeasureRemovals(machine, largest, report);
+  if (report.failures() != 0)
+    throw Error(std::to_string(report.failures()) + " could not be measured");
+  guest::WriteFile(std::string(directory) + "/bench", Serialize(report.results()));
+  return 0;
 }
 
 }  // namespace

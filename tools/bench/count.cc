@@ -52,7 +52,8 @@ Figure Measure(const Loop& loop, unsigned count) {
   for (int i = 0; i < kBatches; i++) empty = std::min(empty, run(0));
   std::array<std::uint64_t, kBatches> batches{};
   for (std::uint64_t& batch : batches) batch = run(count) - empty;
-  if (wrong != 0) throw Error(std::to_string(wrong) + " times the result was another than expected");
+  if (wrong != 0)
+    throw Error(std::to_string(wrong) + " times the result was another than expected");
   std::sort(batches.begin(), batches.end());
   const auto each = [count](std::uint64_t sum) { return static_cast<double>(sum) / count; };
   return {each(batches[kBatches / 2]), each(batches.front()), each(batches.back())};

@@ -3,18 +3,18 @@
 // Counts instructions.
 //
 // The guest runs under QEMU's TCG with "-icount shift=0,sleep=off" and one CPU: its virtual clock
-// goes on by one nanosecond with each instruction that its CPU executes, and by nothing else, unless
-// the CPU is idle: then it jumps to the next timer. Its time stamp counter is that clock. So the
-// difference of two readings is the number of instructions between them, in user space, in the
-// kernel and in interrupt handlers, exactly, on any host under any load. CheckCounter() proves it on
-// a loop of known length, and nothing is measured if it does not hold. As TCG has it, an iteration
-// of a string instruction (rep movs) is an instruction.
+// goes on by one nanosecond with each instruction that its CPU executes, and by nothing else,
+// unless the CPU is idle: then it jumps to the next timer. Its time stamp counter is that clock. So
+// the difference of two readings is the number of instructions between them, in user space, in the
+// kernel and in interrupt handlers, exactly, on any host under any load. CheckCounter() proves it
+// on a loop of known length, and nothing is measured if it does not hold. As TCG has it, an
+// iteration of a string instruction (rep movs) is an instruction.
 //
 // How the figure of an operation comes about: it runs `warm_up` batches of N operations, and then
-// `batches` more between two readings each. The figure is the median of the batches, less a batch of
-// none, divided by N. It includes the loop, which is three to ten instructions, and the stub of the
-// system call, but not the timer tick, which comes once in four million instructions and so hits few
-// batches.
+// `batches` more between two readings each. The figure is the median of the batches, less a batch
+// of none, divided by N. It includes the loop, which is three to ten instructions, and the stub of
+// the system call, but not the timer tick, which comes once in four million instructions and so
+// hits few batches.
 
 #ifndef REVOKE_TOOLS_BENCH_COUNT_H_
 #define REVOKE_TOOLS_BENCH_COUNT_H_

@@ -3,6 +3,7 @@
 #include "machine.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,6 +42,21 @@ std::string FindEdu() {
 }  // namespace
 
 long Revoke(const std::string& path) { return Call(kRevokeat, AT_FDCWD, path.c_str(), 0); }
+
+void SwitchOnMutant(const std::string& name) {
+  WriteAttribute("/sys/kernel/debug/revoke_mutant", name);
+}
+
+void RaiseLimits() {
+  constexpr rlim_t kFiles = 200000;
+  const rlimit files{kFiles, kFiles};
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0) throw guest::ErrnoError("RLIMIT_NOFILE");
+  const rlimit tasks{RLIM_INFINITY, RLIM_INFINITY};
+  if (setrlimit(RLIMIT_NPROC, &tasks) != 0) throw guest::ErrnoError("RLIMIT_NPROC");
+  for (const char* limit :
+       {"fs/file-max", "vm/max_map_count", "kernel/pid_max", "kernel/threads-max"})
+    WriteAttribute(std::string("/proc/sys/") + limit, "400000");
+}
 
 Machine::Machine() : directory_(FindEdu()) {
   // Nothing can be revoked by an empty name.

@@ -14,6 +14,12 @@ namespace bench {
 // revokeat(2): 0, or a negated errno.
 long Revoke(const std::string& path);
 
+// Switches on a mutant of a kernel that has them. Throws Error.
+void SwitchOnMutant(const std::string& name);
+
+// As many files, mappings and tasks as 100,000 of each need. Throws Error.
+void RaiseLimits();
+
 class Machine {
  public:
   // Binds the first PCI device of QEMU's kind "edu" to uio_pci_generic. Throws Error.

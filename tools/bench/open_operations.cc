@@ -31,13 +31,18 @@ Loop MakeAndClosePipe() {
   });
 }
 
-// A page of `in` through a pipe to `out`.
-Loop Splice(const SharedFd& in, const SharedFd& out) {
-  const Pipe pipe = MakePipe();
-  return Repeat([=, from = in->get(), to = out->get(), put = pipe.write->get(),
-                 take = pipe.read->get(), keep = std::make_pair(in, out)] {
+// A page of `in`, from its beginning if that is `seekable`, through a pipe to /dev/null.
+Loop Splice(const SharedFd& in, bool seekable) {
+  struct Files {
+    SharedFd in;
+    SharedFd out = Open("/dev/null", O_WRONLY);
+    Pipe pipe = MakePipe();
+  };
+  const auto files = std::make_shared<Files>(Files{.in = in});
+  return Repeat([files, seekable, from = in->get(), to = files->out->get(),
+                 put = files->pipe.write->get(), take = files->pipe.read->get()] {
     long offset = 0;
-    return Call(SYS_splice, from, &offset, put, 0, kPage, 0) == kPage &&
+    return Call(SYS_splice, from, seekable ? &offset : nullptr, put, 0, kPage, 0) == kPage &&
            Call(SYS_splice, take, 0, to, 0, kPage, 0) == kPage;
   });
 }
@@ -62,19 +67,9 @@ std::vector<Operation> OpenOperations(const Devices& devices) {
       OpenAndClose("debugfs", kDebugfs),
       OpenAndClose("UIO", devices.uio),
       OpenAndClose("ALSA control", kSound),
-      {"splice", "tmpfs to pipe to /dev/null", kCount,
-       [] { return Splice(OpenTmpfs(), Open("/dev/null", O_WRONLY)); }},
+      {"splice", "tmpfs to pipe to /dev/null", kCount, [] { return Splice(OpenTmpfs(), true); }},
       {"splice", "/dev/zero to pipe to /dev/null", kCount,
-       [] {
-         const SharedFd zero = Open("/dev/zero", O_RDONLY);
-         const SharedFd null = Open("/dev/null", O_WRONLY);
-         const Pipe pipe = MakePipe();
-         return Repeat([=, from = zero->get(), to = null->get(), put = pipe.write->get(),
-                        take = pipe.read->get()] {
-           return Call(SYS_splice, from, 0, put, 0, kPage, 0) == kPage &&
-                  Call(SYS_splice, take, 0, to, 0, kPage, 0) == kPage;
-         });
-       }},
+       [] { return Splice(Open("/dev/zero", O_RDONLY), false); }},
   };
   if (devices.revoke) operations.push_back(OpenAndClose("test device", kTest));
   return operations;

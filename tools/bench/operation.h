@@ -26,8 +26,8 @@ struct Operation {
 
 // The devices under test of this machine.
 struct Devices {
-  std::string uio;       // node of a PCI device that is bound to uio_pci_generic
-  bool revoke = false;   // this kernel has revokeat(2), and with it /dev/revoke_test0
+  std::string uio;      // node of a PCI device that is bound to uio_pci_generic
+  bool revoke = false;  // this kernel has revokeat(2), and with it /dev/revoke_test0
 };
 
 // Reading, writing and the like; one file each.

@@ -5,9 +5,9 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
-#include <array>
 
 #include "call.h"
 #include "operation.h"
@@ -20,8 +20,8 @@ constexpr unsigned kCount = 200;
 constexpr unsigned kEntries = 4;
 
 char* MapRing(int fd, std::size_t size, off_t offset) {
-  const long address = Call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                            fd, offset);
+  const long address =
+      Call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
   if (address < 0 && address > -4096) Must(address, "cannot map the ring");
   return reinterpret_cast<char*>(address);  // NOLINT(performance-no-int-to-ptr)
 }
@@ -40,7 +40,7 @@ Loop Read(const SharedFd& file, long bytes, bool fixed) {
                        .fd = fixed ? 0 : file->get(),
                        .len = static_cast<__u32>(buffer->size())};
   request.addr = reinterpret_cast<std::uintptr_t>(buffer->data());
-  return Repeat([=] { return ring->Do(request) == bytes; });
+  return Repeat([=, keep = file] { return ring->Do(request) == bytes; });
 }
 
 }  // namespace
@@ -72,8 +72,7 @@ long Ring::Do(const io_uring_sqe& request) {
   requests_[tail & mask] = request;
   At<unsigned>(params_.sq_off.array)[tail & mask] = tail & mask;
   sq_tail->store(tail + 1, std::memory_order_release);
-  const long taken =
-      Call(SYS_io_uring_enter, fd_.get(), 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+  const long taken = Call(SYS_io_uring_enter, fd_.get(), 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
   if (taken != 1) return taken < 0 ? taken : -EIO;
   auto* cq_head = At<std::atomic<unsigned>>(params_.cq_off.head);
   const unsigned head = cq_head->load(std::memory_order_relaxed);
@@ -88,8 +87,10 @@ long Ring::Do(const io_uring_sqe& request) {
 std::vector<Operation> UringOperations(const Devices&) {
   return {
       {"io_uring nop", "-", kCount, Nop},
-      {"io_uring read", "/dev/zero", kCount, [] { return Read(Open("/dev/zero", O_RDONLY), 64, false); }},
-      {"io_uring read", "/dev/zero, fixed", kCount, [] { return Read(Open("/dev/zero", O_RDONLY), 64, true); }},
+      {"io_uring read", "/dev/zero", kCount,
+       [] { return Read(Open("/dev/zero", O_RDONLY), 64, false); }},
+      {"io_uring read", "/dev/zero, fixed", kCount,
+       [] { return Read(Open("/dev/zero", O_RDONLY), 64, true); }},
       {"io_uring read", "tmpfs, fixed", kCount, [] { return Read(OpenTmpfs(), 64, true); }},
   };
 }

@@ -93,10 +93,9 @@ Epoll MakeEpoll(const std::vector<SharedFd>& fds) {
 Loop WaitForPipes(unsigned count) {
   auto pipes = std::make_shared<std::vector<Pipe>>(MakePipes(count, true));
   const Epoll epoll = MakeEpoll(ReadEnds(*pipes));
-  return Repeat([pipes, epoll, fd = epoll.fd->get(), at = epoll.events->data(),
-                 all = static_cast<long>(count)] {
-    return Call(SYS_epoll_wait, fd, at, all, 0) == all;
-  });
+  return Repeat(
+      [pipes, epoll, fd = epoll.fd->get(), at = epoll.events->data(),
+       all = static_cast<long>(count)] { return Call(SYS_epoll_wait, fd, at, all, 0) == all; });
 }
 
 Loop AddAndDelete(const std::string& path) {

@@ -111,10 +111,11 @@ int Main(int argc, char** argv) {
   app.add_option("--accel", spec.accel,
                  "auto probes KVM by booting, once per host boot; icount: TCG, and time is the "
                  "number of instructions")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Accel>{{"auto", Accel::kAuto},
-                                                                       {"kvm", Accel::kKvm},
-                                                                       {"tcg", Accel::kTcg},
-                                                                       {"icount", Accel::kIcount}}));
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, Accel>{{"auto", Accel::kAuto},
+                                                               {"kvm", Accel::kKvm},
+                                                               {"tcg", Accel::kTcg},
+                                                               {"icount", Accel::kIcount}}));
   app.add_option("--smp", spec.cpus, "Number of CPUs")
       ->check(CLI::Range(1, 8))
       ->capture_default_str();
