@@ -9,6 +9,7 @@
 
 #include "count.h"
 #include "files.h"
+#include "footprint.h"
 #include "machine.h"
 #include "operation.h"
 #include "removal.h"
@@ -60,6 +61,13 @@ void MeasureRemovals(bench::Machine& machine, long largest, Report& report) {
   }
 }
 
+void MeasureSizes(const bench::Machine& machine, Report& report) {
+  for (const bench::Footprint& footprint : bench::Footprints(machine.devices())) {
+    report.Add({Group::kSize, footprint.call, footprint.file},
+               [&] { return footprint.measure(machine); });
+  }
+}
+
 int Main(int argc, char** argv) {
   bool calls = false;
   long largest = 10000;
@@ -80,7 +88,10 @@ int Main(int argc, char** argv) {
   bench::Machine machine;
   Report report;
   MeasureCalls(machine.devices(), report);
-  if (!calls) MeasureRemovals(machine, largest, report);
+  if (!calls) {
+    MeasureRemovals(machine, largest, report);
+    MeasureSizes(machine, report);
+  }
   if (report.failures() != 0)
     throw Error(std::to_string(report.failures()) + " could not be measured");
   guest::WriteFile(std::string(directory) + "/bench", Serialize(report.results()));

@@ -83,12 +83,12 @@ bool ForkAndWait() {
   return child > 0 && Call(SYS_wait4, child, 0, 0, 0) == child;
 }
 
-// VMAs that cannot be merged; their pages are not touched unless the driver maps them at once.
+// VMAs that cannot be merged, as every second is read-only; their pages are not touched unless the
+// driver maps them at once.
 Loop ForkWith(unsigned vmas, const std::function<SharedFd()>& open, const Kind& kind) {
   const SharedFd fd = open ? open() : nullptr;
   auto mappings = std::make_shared<std::vector<std::unique_ptr<Mapping>>>();
   for (unsigned i = 0; i < vmas; i++) {
-    // Two pages and then a hole of one: the first of the next is put below it.
     mappings->push_back(std::make_unique<Mapping>(kind, fd ? fd->get() : -1, kPage));
     if (i % 2 == 0)
       Must(Call(SYS_mprotect, mappings->back()->address, kPage, PROT_READ), "mprotect");
