@@ -71,7 +71,7 @@ EXPECTED = tools=$(RESULTS)/tools.xml util=$(RESULTS)/util.xml \
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng coverage mutants check-mutants \
-	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	bench bench-check bench-reference model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall
 .NOTPARALLEL:
 
@@ -88,6 +88,8 @@ help:
 	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
+	@echo 'make bench        what each call costs: instructions in both kernels, side by side'
+	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
@@ -97,6 +99,7 @@ help:
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
 	@echo
 	@echo 'PROFILE=normal|debug   the kernel to test (now $(PROFILE)); debug has KASAN, lockdep, ...'
+	@echo 'FULL=1                 make bench with up to 100,000 files, mappings, threads'
 	@echo 'REQUIRE_ALL=1          a skip that is not listed is a failure'
 	@echo 'KERNEL=dir             take the kernel source from this tree, which is only read'
 	@echo 'Everything made is in  $(CACHE)'
@@ -160,6 +163,17 @@ mutants: tools programs source
 
 check-mutants: programs source
 	@tools/stage 'mutants apply' tools/mutants/run -n
+
+# Instructions are the same on any machine, but not in any kernel: always profile normal.
+bench: private mode := table
+bench-reference: private mode := reference
+bench bench-reference: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
+	@tools/stage 'counting instructions in both kernels' tools/bench/run $(if $(FULL),-f) $(mode)
+
+bench-check: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-series
+	@tools/stage 'counting instructions in the patched kernel' tools/bench/run check
 
 # Those of the kernel itself: what they say of the base is what they have to say of the series.
 mm-selftests: tools

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "call.h"
+#include "count.h"
 #include "files.h"
 
 namespace bench {
@@ -42,14 +43,11 @@ std::map<pid_t, std::int64_t> OthersCpuTime() {
 }
 
 // Work that was put off is done, and what RCU keeps is freed, after a few grace periods; membarrier
-// waits for one each.
+// waits for one.
 void LetOthersFinish() {
   constexpr int kGlobal = 1;  // MEMBARRIER_CMD_GLOBAL
-  for (int i = 0; i < 3; i++) {
-    Call(SYS_membarrier, kGlobal, 0, 0);
-    const timespec moment{.tv_sec = 0, .tv_nsec = 20000000};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, nullptr);
-  }
+  Call(SYS_membarrier, kGlobal, 0, 0);
+  Settle();
 }
 
 }  // namespace

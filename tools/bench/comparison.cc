@@ -123,6 +123,19 @@ std::vector<Expected> ParseReference(std::string_view text, const string& path) 
   return reference;
 }
 
+std::vector<Expected> WithValuesOf(const std::vector<Result>& control,
+                                   std::vector<Expected> reference) {
+  std::map<Subject, double> values;
+  for (const Result& result : control) values[result.subject] = result.value;
+  for (Expected& expected : reference) {
+    const auto found = values.find(expected.subject);
+    if (found == values.end())
+      throw Error("the control run has no result: " + Describe(expected.subject));
+    expected.value = found->second;
+  }
+  return reference;
+}
+
 std::vector<string> Check(const std::vector<Result>& results,
                           const std::vector<Expected>& reference) {
   std::map<Subject, double> left;

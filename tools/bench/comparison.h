@@ -57,6 +57,11 @@ std::string SerializeReference(const std::vector<Row>& rows);
 // Throws guest::Error that names `path` if it is malformed or has no rows.
 std::vector<Expected> ParseReference(std::string_view text, const std::string& path);
 
+// The reference with the values of `control`, another run of the same kernel. Throws guest::Error
+// if that lacks a row.
+std::vector<Expected> WithValuesOf(const std::vector<Result>& control,
+                                   std::vector<Expected> reference);
+
 // A line for each row that is not as expected: its value, that it is missing, that there is no
 // reference of it. Empty: all is as expected.
 std::vector<std::string> Check(const std::vector<Result>& results,

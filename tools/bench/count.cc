@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <string>
 
 #include "files.h"
@@ -40,6 +41,13 @@ void CheckCounter() {
               std::to_string(counted) + ": boot with guest-run --accel icount");
 }
 
+void Settle() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  time = {.tv_sec = time.tv_sec + 1, .tv_nsec = 0};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
+}
+
 Figure Measure(const Loop& loop, unsigned count) {
   unsigned wrong = 0;
   const auto run = [&loop, &wrong](unsigned times) {
@@ -47,6 +55,7 @@ Figure Measure(const Loop& loop, unsigned count) {
     wrong += loop(times);
     return Instructions() - begin;
   };
+  Settle();
   for (int i = 0; i < kWarmUp; i++) run(count);
   std::uint64_t empty = run(0);
   for (int i = 0; i < kBatches; i++) empty = std::min(empty, run(0));

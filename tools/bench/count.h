@@ -10,11 +10,11 @@
 // on a loop of known length, and nothing is measured if it does not hold. As TCG has it, an
 // iteration of a string instruction (rep movs) is an instruction.
 //
-// How the figure of an operation comes about: it runs `warm_up` batches of N operations, and then
-// `batches` more between two readings each. The figure is the median of the batches, less a batch
-// of none, divided by N. It includes the loop, which is three to ten instructions, and the stub of
-// the system call, but not the timer tick, which comes once in four million instructions and so
-// hits few batches.
+// How the figure of an operation comes about: it settles, runs `warm_up` batches of N operations,
+// and then `batches` more between two readings each. The figure is the median of the batches, less
+// a batch of none, divided by N. It includes the loop, which is three to ten instructions, and the
+// stub of the system call, but not the timer tick, which comes once in four million instructions
+// and so hits few batches.
 
 #ifndef REVOKE_TOOLS_BENCH_COUNT_H_
 #define REVOKE_TOOLS_BENCH_COUNT_H_
@@ -54,6 +54,10 @@ struct Figure {
   double least = 0;
   double most = 0;
 };
+
+// Sleeps to the next whole second of the guest's time, so that what the system does once in a while
+// is done, and comes again at the same distance. Costs the host nothing.
+void Settle();
 
 // Runs batches of `count` operations. Throws Error if one went wrong.
 Figure Measure(const Loop& loop, unsigned count);

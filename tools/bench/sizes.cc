@@ -80,7 +80,7 @@ string Growers(const Symbols& base, const Symbols& patched) {
   std::sort(grown.rbegin(), grown.rend());
   string text = "\nCode: +" + std::to_string(more) + " and " + std::to_string(less) +
                 " bytes; most of it in\n";
-  for (size_t i = 0; i < std::min(kShown, grown.size()); i++) {
+  for (size_t i = 0; i < std::min(kShown, grown.size()) && grown[i].first > 0; i++) {
     const bool is_new = !base.code.contains(grown[i].second);
     text += "  " + string(is_new ? "new " : "    ") + grown[i].second + " +" +
             std::to_string(grown[i].first) + "\n";

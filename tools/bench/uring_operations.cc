@@ -86,7 +86,7 @@ long Ring::Do(const io_uring_sqe& request) {
 
 std::vector<Operation> UringOperations(const Devices&) {
   return {
-      {"io_uring nop", "-", kCount, Nop},
+      {"io_uring nop", "no file", kCount, Nop},
       {"io_uring read", "/dev/zero", kCount,
        [] { return Read(Open("/dev/zero", O_RDONLY), 64, false); }},
       {"io_uring read", "/dev/zero, fixed", kCount,
