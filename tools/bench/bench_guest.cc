@@ -25,10 +25,12 @@ using guest::Error;
 // Results, and how many things could not be measured, which is said at once.
 class Report {
  public:
-  void Add(const bench::Subject& subject, const std::function<double()>& measure) {
+  void Add(const bench::Subject& subject, const std::function<bench::Figure()>& measure) {
     try {
-      results_.push_back({subject, measure()});
-      std::printf("%-50s %14.2f\n", Describe(subject).c_str(), results_.back().value);
+      const bench::Figure figure = measure();
+      results_.push_back({subject, figure.median});
+      std::printf("%-50s %14.2f (%.2f to %.2f)\n", Describe(subject).c_str(), figure.median,
+                  figure.least, figure.most);
     } catch (const Error& error) {
       std::printf("%-50s %s\n", Describe(subject).c_str(), error.what());
       failures_++;
@@ -47,9 +49,8 @@ void MeasureCalls(const bench::Devices& devices, Report& report) {
   for (const auto family : {bench::FileOperations, bench::OpenOperations, bench::WaitOperations,
                             bench::MemoryOperations, bench::UringOperations}) {
     for (const Operation& operation : family(devices)) {
-      report.Add({Group::kCall, operation.call, operation.file}, [&operation] {
-        return bench::Measure(operation.prepare(), operation.count).median;
-      });
+      report.Add({Group::kCall, operation.call, operation.file},
+                 [&operation] { return bench::Measure(operation.prepare(), operation.count); });
     }
   }
 }
@@ -64,7 +65,7 @@ void MeasureRemovals(bench::Machine& machine, long largest, Report& report) {
 void MeasureSizes(const bench::Machine& machine, Report& report) {
   for (const bench::Footprint& footprint : bench::Footprints(machine.devices())) {
     report.Add({Group::kSize, footprint.call, footprint.file},
-               [&] { return footprint.measure(machine); });
+               [&] { return bench::Exactly(footprint.measure(machine)); });
   }
 }
 

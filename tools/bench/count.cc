@@ -3,9 +3,9 @@
 #include "count.h"
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <string>
+#include <utility>
 
 #include "files.h"
 
@@ -41,10 +41,15 @@ void CheckCounter() {
               std::to_string(counted) + ": boot with guest-run --accel icount");
 }
 
-void Settle() {
+Figure Summarize(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+void Settle(int seconds) {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
-  time = {.tv_sec = time.tv_sec + 1, .tv_nsec = 0};
+  time = {.tv_sec = time.tv_sec + seconds, .tv_nsec = 500000000};
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
 }
 
@@ -59,13 +64,11 @@ Figure Measure(const Loop& loop, unsigned count) {
   for (int i = 0; i < kWarmUp; i++) run(count);
   std::uint64_t empty = run(0);
   for (int i = 0; i < kBatches; i++) empty = std::min(empty, run(0));
-  std::array<std::uint64_t, kBatches> batches{};
-  for (std::uint64_t& batch : batches) batch = run(count) - empty;
+  std::vector<double> batches(kBatches);
+  for (double& batch : batches) batch = static_cast<double>(run(count) - empty) / count;
   if (wrong != 0)
     throw Error(std::to_string(wrong) + " times the result was another than expected");
-  std::sort(batches.begin(), batches.end());
-  const auto each = [count](std::uint64_t sum) { return static_cast<double>(sum) / count; };
-  return {each(batches[kBatches / 2]), each(batches.front()), each(batches.back())};
+  return Summarize(std::move(batches));
 }
 
 }  // namespace bench

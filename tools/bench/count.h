@@ -10,17 +10,18 @@
 // on a loop of known length, and nothing is measured if it does not hold. As TCG has it, an
 // iteration of a string instruction (rep movs) is an instruction.
 //
-// How the figure of an operation comes about: it settles, runs `warm_up` batches of N operations,
-// and then `batches` more between two readings each. The figure is the median of the batches, less
-// a batch of none, divided by N. It includes the loop, which is three to ten instructions, and the
-// stub of the system call, but not the timer tick, which comes once in four million instructions
-// and so hits few batches.
+// How the figure of an operation comes about: bench-guest lets the system settle, runs two
+// batches of N operations to warm up, and then fifteen more between two readings each. The figure
+// is the median of these, less a batch of none, divided by N. It includes the loop, which is three
+// to ten instructions, and the stub of the system call, but not the timer tick, which comes once in
+// four million instructions and so hits few batches.
 
 #ifndef REVOKE_TOOLS_BENCH_COUNT_H_
 #define REVOKE_TOOLS_BENCH_COUNT_H_
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace bench {
 
@@ -48,16 +49,19 @@ Loop Repeat(Body body) {
   };
 }
 
-// Instructions of one operation.
+// Of some measurements of the same.
 struct Figure {
   double median = 0;
   double least = 0;
   double most = 0;
 };
+inline Figure Exactly(double value) { return {value, value, value}; }
+// Of at least one.
+Figure Summarize(std::vector<double> values);
 
-// Sleeps to the next whole second of the guest's time, so that what the system does once in a while
-// is done, and comes again at the same distance. Costs the host nothing.
-void Settle();
+// Sleeps to the middle of a second of the guest's time, one from now or some: what the system puts
+// off to whole seconds is done then, and comes again at the same distance. Costs the host nothing.
+void Settle(int seconds = 1);
 
 // Runs batches of `count` operations. Throws Error if one went wrong.
 Figure Measure(const Loop& loop, unsigned count);

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "busy_clock.h"
 #include "call.h"
@@ -46,12 +46,11 @@ double RevokeAmongThreads(Machine& machine, long count) {
   return CountRevoke(machine.devices().uio);
 }
 
-// The fewer there are, the more it matters what else the system does: the median of some rounds.
-double Median(const std::function<double()>& round, long scale) {
+// The fewer there are, the more it matters what else the system does: so many rounds.
+Figure Rounds(const std::function<double()>& round, long scale) {
   std::vector<double> rounds(scale <= 100 ? 7 : scale <= 1000 ? 3 : 1);
   for (double& instructions : rounds) instructions = round();
-  std::sort(rounds.begin(), rounds.end());
-  return rounds[rounds.size() / 2];
+  return Summarize(std::move(rounds));
 }
 
 struct Kind {
@@ -60,26 +59,25 @@ struct Kind {
   double (*measure)(Machine&, long);
 };
 
-void AddScales(std::vector<Removal>& removals, const Kind& kind, long largest) {
-  for (long scale = 1; scale <= largest; scale *= 10) {
-    removals.push_back({kind.call, kind.what, scale,
-                        [kind, scale](Machine& machine) { return kind.measure(machine, scale); }});
-  }
+Removal ToRemoval(const Kind& kind, long scale) {
+  return {kind.call, kind.what, scale, [kind, scale](Machine& machine) {
+            return Rounds([&] { return kind.measure(machine, scale); }, scale);
+          }};
 }
 
 }  // namespace
 
 std::vector<Removal> Removals(const Devices& devices, long largest) {
   std::vector<Removal> removals;
-  for (const long scale : {0L, 1L, 1000L}) {
-    removals.push_back({"unbind", "UIO, open files", scale, [scale](Machine& machine) {
-                          return Median([&] { return UnbindFiles(machine, scale); }, scale);
-                        }});
-  }
+  for (const long scale : {0L, 1L, 1000L})
+    removals.push_back(ToRemoval({"unbind", "UIO, open files", UnbindFiles}, scale));
   if (!devices.revoke) return removals;
-  AddScales(removals, {"revokeat", "files", RevokeFiles}, largest);
-  AddScales(removals, {"revokeat", "mappings of one file", RevokeMappings}, largest);
-  AddScales(removals, {"revokeat", "one file, threads in the system", RevokeAmongThreads}, largest);
+  for (const Kind& kind :
+       {Kind{"revokeat", "files", RevokeFiles},
+        Kind{"revokeat", "mappings of one file", RevokeMappings},
+        Kind{"revokeat", "one file, threads in the system", RevokeAmongThreads}}) {
+    for (long scale = 1; scale <= largest; scale *= 10) removals.push_back(ToRemoval(kind, scale));
+  }
   return removals;
 }
 

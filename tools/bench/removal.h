@@ -17,7 +17,7 @@ struct Removal {
   std::string call;
   std::string what;
   long scale;                               // of how many
-  std::function<double(Machine&)> measure;  // instructions; throws Error
+  std::function<Figure(Machine&)> measure;  // instructions; throws Error
 };
 
 // `largest`: the largest scale

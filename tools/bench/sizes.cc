@@ -41,7 +41,8 @@ std::optional<Line> ParseLine(const string& text) {
 void Count(std::string_view listing, long sign, Symbols& symbols) {
   for (const string& line : Split(listing, '\n')) {
     const std::optional<Line> symbol = ParseLine(line);
-    if (!symbol) continue;
+    // The table of symbols has those of the tests, too.
+    if (!symbol || symbol->name.starts_with("kallsyms_")) continue;
     const long size = sign * symbol->size;
     if (string("tTwW").find(symbol->type) != string::npos) {
       symbols.code[symbol->name] += size;

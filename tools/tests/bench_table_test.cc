@@ -70,7 +70,8 @@ constexpr char kPatched[] =
     "ffffffff81000100 0000000000000020 t helper.constprop.0\n"
     "ffffffff81000200 0000000000000100 T revoke_it\n"
     "ffffffff81000300 0000000000000400 t revoke_test_case\n"
-    "ffffffff82000000 0000000000000008 d counter\n";
+    "ffffffff82000000 0000000000000008 d counter\n"
+    "ffffffff82000100 0000000000000500 R kallsyms_names\n";
 constexpr char kTests[] =
     "0000000000000000 0000000000000400 t revoke_test_case\n"
     "                 U revoke_it\n";
