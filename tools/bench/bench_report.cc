@@ -48,8 +48,9 @@ std::vector<std::vector<bench::Result>> Load(const std::vector<string>& paths) {
   return repeats;
 }
 
-std::vector<bench::Row> Compare(const Options& options, bench::SizeReport& sizes) {
-  std::vector<bench::Row> rows = bench::Merge(Load(options.base), Load(options.patched));
+// To the rows of the guests, what the files of the kernels say.
+std::vector<bench::Row> AddSizes(std::vector<bench::Row> rows, const Options& options,
+                                 bench::SizeReport& sizes) {
   if (!options.base_structs.empty()) {
     const std::vector<bench::Row> structs =
         bench::Merge(Load({options.base_structs}), Load({options.patched_structs}));
@@ -66,13 +67,15 @@ std::vector<bench::Row> Compare(const Options& options, bench::SizeReport& sizes
 
 int ReportBoth(const Options& options) {
   bench::SizeReport sizes;
-  const std::vector<bench::Row> rows = Compare(options, sizes);
+  const std::vector<bench::Row> counted = bench::Merge(Load(options.base), Load(options.patched));
+  const std::vector<bench::Row> rows = AddSizes(counted, options, sizes);
   const string text = bench::ToText(rows) + sizes.text;
   std::cout << text;
   if (!options.text.empty()) guest::WriteFile(options.text, text);
   if (!options.csv.empty()) guest::WriteFile(options.csv, bench::ToCsv(rows));
   if (!options.svg.empty()) guest::WriteFile(options.svg, bench::ToSvg(rows));
-  if (options.write_reference) guest::WriteFile(options.reference, bench::SerializeReference(rows));
+  if (options.write_reference)
+    guest::WriteFile(options.reference, bench::SerializeReference(counted));
   return 0;
 }
 

@@ -96,7 +96,7 @@ double DefaultTolerance(const Subject& subject, const Figures& figures) {
   constexpr double kSpreads = 3;
   double share = 0;
   if (subject.group == Group::kCall) share = 0.002;
-  if (subject.group == Group::kRemoval) share = 0.05;
+  if (subject.group == Group::kRemoval) share = 0.2;
   return std::max({kInstructions, share * figures.median, kSpreads * figures.spread});
 }
 

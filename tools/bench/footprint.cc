@@ -29,6 +29,7 @@ double Count(const std::function<std::unique_ptr<Many>()>& make) {
   Settle(7);
   const std::string before = Slabinfo();
   const std::unique_ptr<Many> many = make();
+  Settle(7);
   return BytesOfOne(before, Slabinfo(), kCount);
 }
 
