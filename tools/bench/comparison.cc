@@ -92,12 +92,11 @@ std::optional<double> Growth(const std::vector<Row>& rows, size_t index) {
 }
 
 double DefaultTolerance(const Subject& subject, const Figures& figures) {
-  constexpr double kInstructions = 2;
   constexpr double kSpreads = 3;
-  double share = 0;
-  if (subject.group == Group::kCall) share = 0.002;
-  if (subject.group == Group::kRemoval) share = 0.2;
-  return std::max({kInstructions, share * figures.median, kSpreads * figures.spread});
+  const bool removal = subject.group == Group::kRemoval;
+  const double instructions = removal ? 40000 : 2;
+  const double share = removal ? 0.2 : 0.002;
+  return std::max({instructions, share * figures.median, kSpreads * figures.spread});
 }
 
 string SerializeReference(const std::vector<Row>& rows) {

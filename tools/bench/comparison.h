@@ -49,7 +49,7 @@ struct Expected {
 // Single calls are the same each time as long as kernel and compiler are, so a tolerance of two
 // instructions is for what the compiler does to a call when something near it changes. What
 // allocates is given a share of its figure, and removals a large one: what else the system does in
-// the meantime is in them.
+// the meantime is in them, for those of a few most of all.
 double DefaultTolerance(const Subject& subject, const Figures& figures);
 
 // What is to be committed: the patched kernel's figures, with the default tolerances.
