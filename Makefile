@@ -77,7 +77,7 @@ VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
-	lint tidy package selftest cross no-syscall bench-scaling evidence check-evidence kernel-mutant
+	lint tidy package selftest cross no-syscall bench bench-check bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
 help:
@@ -96,6 +96,8 @@ help:
 	@echo 'make bench-scaling  ns of the fast path on two CPUs, beside other ways to know who is inside'
 	@echo 'make evidence     bring the table of what each test was seen to catch up to date'
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
+	@echo 'make bench        what each call costs: instructions in both kernels, side by side'
+	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
@@ -105,6 +107,7 @@ help:
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
 	@echo
 	@echo 'PROFILE=normal|debug   the kernel to test (now $(PROFILE)); debug has KASAN, lockdep, ...'
+	@echo 'FULL=1                 make bench with up to 100,000 files, mappings, threads'
 	@echo 'REQUIRE_ALL=1          a skip that is not listed is a failure'
 	@echo 'KERNEL=dir             take the kernel source from this tree, which is only read'
 	@echo 'Everything made is in  $(CACHE)'
@@ -188,6 +191,17 @@ check-mutants: source
 
 check-evidence: tools programs
 	@tools/stage 'each test has been seen red' $(BIN)/mutants check --allow-nothing $(or $(ALLOW_NOTHING),0)
+
+# Instructions are the same on any machine, but not in any kernel: always profile normal.
+bench: private mode := table
+bench-reference: private mode := reference
+bench bench-reference: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
+	@tools/stage 'counting instructions in both kernels' tools/bench/run $(if $(FULL),-f) $(mode)
+
+bench-check: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-series
+	@tools/stage 'counting instructions in the patched kernel' tools/bench/run check
 
 # Those of the kernel itself: what they say of the base is what they have to say of the series.
 mm-selftests: tools

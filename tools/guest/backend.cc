@@ -49,14 +49,22 @@ void AppendQemuShare(vector<string>& argv, const string& tag, const string& path
          "-device", "virtio-9p-pci,fsdev=" + tag + ",mount_tag=" + tag);
 }
 
+// Neither time nor chance comes from the host, so that each run is the same. To TCG each byte that
+// "rep stosb" stores is an instruction, so the kernel shall not prefer it to longer words.
+void AppendIcount(vector<string>& argv) {
+  Append(argv, "-cpu", "max,-erms");
+  Append(argv, "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1");
+}
+
 // Every panic ends the emulator instead of hanging it.
 vector<string> KernelArguments(const RunSpec& spec, Accel accel) {
   vector<string> args = {"panic=-1", "oops=panic"};
-  if (accel == Accel::kTcg) {
+  if (accel != Accel::kKvm) {
     // An emulated CPU stands still while the host is busy elsewhere; the guest would take that for
     // a lockup of its own, or during boot for a broken timer.
     Append(args, "no_timer_check", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120");
   }
+  if (accel == Accel::kIcount) Append(args, "norandmaps", "kfence.sample_interval=0");
   args.insert(args.end(), spec.append.begin(), spec.append.end());
   return args;
 }
@@ -77,8 +85,10 @@ EmulatorCommand InitramfsCommand(const RunSpec& spec, Accel accel) {
   if (accel == Accel::kKvm) {
     Append(argv, "-machine", "q35,accel=kvm", "-cpu", "host");
   } else {
-    Append(argv, "-machine", "q35,accel=tcg", "-cpu", "max");
+    Append(argv, "-machine", "q35,accel=tcg");
   }
+  if (accel == Accel::kTcg) Append(argv, "-cpu", "max");
+  if (accel == Accel::kIcount) AppendIcount(argv);
   Append(argv, "-smp", std::to_string(spec.cpus), "-m", spec.memory);
   AppendQemuShare(argv, kResultsTag, spec.results, false);
   for (const Share& share : MakeJob(spec, "").shares)
@@ -99,7 +109,7 @@ void AppendVngMachine(vector<string>& argv, const RunSpec& spec, Accel accel) {
   }
   // No microvm: it has no PCI. 9p: the start of virtiofsd is racy.
   Append(argv, "--run", spec.kernel, "--user", "root", "--disable-microvm", "--force-9p");
-  if (accel == Accel::kTcg) Append(argv, "--disable-kvm");
+  if (accel != Accel::kKvm) Append(argv, "--disable-kvm");
   // virtme-ng finds a bare name by itself, and takes only a path.
   if (spec.qemu.find('/') != string::npos) Append(argv, "--qemu", spec.qemu);
   Append(argv, "--cpus", std::to_string(spec.cpus), "--memory", spec.memory);
@@ -142,6 +152,8 @@ const char* Name(Accel accel) {
       return "kvm";
     case Accel::kTcg:
       return "tcg";
+    case Accel::kIcount:
+      return "icount";
   }
   return "?";
 }
@@ -168,6 +180,8 @@ Job MakeJob(const RunSpec& spec, const std::string& nonce) {
 }
 
 EmulatorCommand MakeCommand(const RunSpec& spec, Backend backend, Accel accel) {
+  if (accel == Accel::kIcount && (backend == Backend::kVng || spec.cpus != 1))
+    throw Error("--accel icount needs --smp 1 and a static program");
   return backend == Backend::kVng ? VngCommand(spec, accel) : InitramfsCommand(spec, accel);
 }
 

@@ -20,7 +20,8 @@
 namespace guest {
 
 enum class Backend { kAuto, kInitramfs, kVng };
-enum class Accel { kAuto, kKvm, kTcg };
+// kIcount is TCG whose clock counts instructions: one nanosecond each, whatever the host does.
+enum class Accel { kAuto, kKvm, kTcg, kIcount };
 
 const char* Name(Backend backend);
 const char* Name(Accel accel);

@@ -108,9 +108,14 @@ int Main(int argc, char** argv) {
   app.add_option("--backend", spec.backend, "How to boot: initramfs needs a static program")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Backend>{
           {"auto", Backend::kAuto}, {"initramfs", Backend::kInitramfs}, {"vng", Backend::kVng}}));
-  app.add_option("--accel", spec.accel, "auto probes KVM by booting, once per host boot")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Accel>{
-          {"auto", Accel::kAuto}, {"kvm", Accel::kKvm}, {"tcg", Accel::kTcg}}));
+  app.add_option("--accel", spec.accel,
+                 "auto probes KVM by booting, once per host boot; icount: TCG, and time is the "
+                 "number of instructions")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, Accel>{{"auto", Accel::kAuto},
+                                                               {"kvm", Accel::kKvm},
+                                                               {"tcg", Accel::kTcg},
+                                                               {"icount", Accel::kIcount}}));
   app.add_option("--smp", spec.cpus, "Number of CPUs")
       ->check(CLI::Range(1, 8))
       ->capture_default_str();

@@ -52,6 +52,24 @@ TEST(InitramfsCommand, SharesResultsWritableAndTheRestReadOnly) {
   EXPECT_THAT(argv, Contains("virtio-9p-pci,fsdev=results,mount_tag=results"));
 }
 
+TEST(InitramfsCommand, CountsInstructionsWithoutTheHostsTimeAndChance) {
+  RunSpec spec = Example();
+  spec.cpus = 1;
+  const auto argv = MakeCommand(spec, Backend::kInitramfs, Accel::kIcount).argv;
+  EXPECT_EQ(After(argv, "-icount"), "shift=0,sleep=off");
+  EXPECT_THAT(After(argv, "-rtc"), HasSubstr("clock=vm"));
+  EXPECT_EQ(After(argv, "-seed"), "1");
+  EXPECT_THAT(After(argv, "-machine"), HasSubstr("accel=tcg"));
+  EXPECT_THAT(After(argv, "-append"), HasSubstr("no_timer_check"));
+}
+
+TEST(InitramfsCommand, CountsInstructionsOfOneProcessorOnly) {
+  RunSpec spec = Example();
+  EXPECT_THROW(MakeCommand(spec, Backend::kInitramfs, Accel::kIcount), Error);
+  spec.cpus = 1;
+  EXPECT_THROW(MakeCommand(spec, Backend::kVng, Accel::kIcount), Error);
+}
+
 TEST(InitramfsCommand, DoublesCommasInPaths) {
   RunSpec spec = Example();
   spec.results = "/r,x";
