@@ -27,7 +27,8 @@ KUNIT   := $(shell sed 's/\#.*//' kunit/suites)
 SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
 DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
-MODULE   = $(call build,series)/modules/test_revoke.ko
+# Its real name, by which the guest has it: the build tree is a link.
+MODULE   = $(realpath $(call build,series))/modules/test_revoke.ko
 # $(call modules,KERNEL): what the tests bring along for both kernels
 modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
 
