@@ -78,7 +78,7 @@ VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
-	lint tidy package selftest cross no-syscall bench bench-check bench-reference bench-scaling evidence check-evidence kernel-mutant
+	lint tidy package selftest cross no-syscall bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
 help:
@@ -99,6 +99,7 @@ help:
 	@echo 'make coverage     lines and branches of the facility that the tests execute'
 	@echo 'make bench        what each call costs: instructions in both kernels, side by side'
 	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
+	@echo 'make bench-proof  bench-check is red on a kernel that is slower'
 	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
@@ -203,6 +204,12 @@ bench bench-reference: tools
 bench-check: tools
 	@$(MAKE) --no-print-directory PROFILE=normal kernel-series
 	@tools/stage 'counting instructions in the patched kernel' tools/bench/run check
+
+# It must be red in a kernel in which read(2) has an atomic operation more, and for that reason.
+bench-proof: private override PROFILE := normal
+bench-proof: tools kernel-mutant
+	@tools/stage 'the count notices an atomic operation more' bash -c \
+		'tools/bench/run -k $(call build,mutant) -m slow_common_path check | grep "^OFF  read, /dev/null:"'
 
 # Those of the kernel itself: what they say of the base is what they have to say of the series.
 mm-selftests: tools
