@@ -28,7 +28,7 @@ SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
 DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
 # Its real name, by which the guest has it: the build tree is a link.
-MODULE   = $(realpath $(call build,series))/modules/test_revoke.ko
+MODULE   = $(or $(realpath $(call build,series)),$(call build,series))/modules/test_revoke.ko
 # $(call modules,KERNEL): what the tests bring along for both kernels
 modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
 
