@@ -20,7 +20,7 @@ namespace mutants {
 struct GuestOptions {
   std::string mutant_switch;          // a file for tests of this tool; empty: that of the kernel
   std::chrono::seconds deadline{30};  // for each test, before it is shortened
-  int deadline_percent = 50;
+  int deadline_percent = 100;
 };
 
 // What to boot for `plan`. `results` is a directory.
