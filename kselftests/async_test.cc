@@ -147,6 +147,12 @@ REVOKE_TEST_P(AsyncPolicy, AioOnARevokedFile, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice(dev());
   ASSERT_THAT(Revoke(dev()), SyscallSucceedsWithValue(0));
   char byte = 0;
+  // Without the _iter methods there is no aio, revoked or not.
+  if (dev() == Dev::kOwner) {
+    EXPECT_THAT(aio.Read(fd.get(), &byte, 1), SyscallFailsWithErrno(EINVAL));
+    EXPECT_THAT(aio.Write(fd.get(), "w", 1), SyscallFailsWithErrno(EINVAL));
+    return;
+  }
   ASSERT_THAT(aio.Read(fd.get(), &byte, 1), SyscallSucceedsWithValue(1));
   EXPECT_THAT(aio.Wait(), Gives(errnos().read));
   ASSERT_THAT(aio.Write(fd.get(), "w", 1), SyscallSucceedsWithValue(1));

@@ -741,18 +741,31 @@ REVOKE_TEST_F(SharingSeat, BrokerTakesTheDeviceFromOneSessionAndGivesItBack, bas
   EXPECT_EQ(Released(), 1U);
 }
 
-// The broker has dropped its privileges but for those that it needs.
+// The broker has dropped its privileges after it has opened the node, and its user ID as well.
 REVOKE_TEST_F(SharingSeat, BrokerNeedsNoCapabilityForWhatItHasOpened, baseline::kEnosys) {
   const Client alice(kAlice, node());
-  const FileDescriptor for_alice = OpenNode();
-  ASSERT_THAT(alice.Give(for_alice.get()), SyscallSucceeds());
   EXPECT_THAT(InChild([&] {
+                const FileDescriptor for_alice = OpenNode();
+                TEST_PCHECK(alice.Give(for_alice.get()) == 0);
                 TEST_PCHECK(DropCapability(CAP_SYS_ADMIN) == 0);
+                TEST_PCHECK(setresuid(kAlice, kAlice, kAlice) == 0);
                 TEST_CHECK(revoke(node().c_str()) == -1 && errno == EPERM);
                 TEST_PCHECK(RevokeFile(for_alice.get()) == 0);
               }),
               Exited(0));
   EXPECT_THAT(alice.Do(Act::kIoctl), SyscallFailsWithErrno(ENODEV));
+}
+
+// A descriptor is given for use: neither a child nor a client, be it of the same user, can take the
+// file from the broker.
+REVOKE_TEST_F(SharingSeat, HolderHasNoRightToWhatTheBrokerHasOpened, baseline::kEnosys) {
+  const FileDescriptor fd = OpenNode();
+  EXPECT_THAT(InChild([&] {
+                TEST_PCHECK(DropCapability(CAP_SYS_ADMIN) == 0);
+                TEST_CHECK(RevokeFile(fd.get()) == -1 && errno == EPERM);
+              }),
+              Exited(0));
+  EXPECT_FALSE(IsRevoked(fd.get()));
 }
 
 // ---- ->release, once, whoever is last ----

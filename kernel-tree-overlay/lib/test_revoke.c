@@ -174,6 +174,7 @@ static int point_sleep(const struct test_point *p, enum revoke_test_mode mode,
 {
 	switch (mode) {
 	case REVOKE_TEST_INTERRUPTIBLE:
+	case REVOKE_TEST_INTERRUPTED:
 		return wait_event_interruptible(test_wait,
 						point_opened(p, epoch));
 	case REVOKE_TEST_KILLABLE:
@@ -215,7 +216,7 @@ static int point_pass(struct test_dev *dev, const struct file *file,
 
 	scoped_guard(spinlock, &test_lock)
 		p->blocked--;
-	return ret ? -EINTR : 0;
+	return ret && mode == REVOKE_TEST_INTERRUPTED ? -EINTR : ret;
 }
 
 static void point_set(struct test_dev *dev, u32 method, u32 when,
@@ -1173,7 +1174,7 @@ static int insert_begin(struct test_call *call, const struct file *file,
 /* What ->fault makes of a point's error: try again, or give up */
 static vm_fault_t fault_result(int err)
 {
-	if (err == -EINTR)
+	if (err == -EINTR || err == -ERESTARTSYS)
 		return VM_FAULT_NOPAGE;
 	return VM_FAULT_SIGBUS;
 }
@@ -1783,7 +1784,7 @@ static long test_use_fd(int nr)
 	file = fd_using_file(&f);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	if (!is_test_fops(file->f_op))
+	if (!is_test_fops(file_real_fops(file)))
 		return -EINVAL;
 	other = test_file_enter(file, REVOKE_TEST_USE_OTHER);
 	ret = point_pass(other->obj->dev, file, REVOKE_TEST_USE_OTHER,
@@ -2360,7 +2361,7 @@ static long insert_using_vma(struct vm_area_struct *vma,
 
 	if (!start_using_vma(vma, &use))
 		return file_revoked(vma->vm_file) ? -ENODEV : -EAGAIN;
-	if (!vma->vm_file || !is_test_fops(vma->vm_file->f_op) ||
+	if (!vma->vm_file || !is_test_fops(file_real_fops(vma->vm_file)) ||
 	    !can_insert(vma, insert)) {
 		ret = -EFAULT;
 	} else {
@@ -2801,8 +2802,9 @@ static void del_devs(void)
 			continue;
 		obj_revoke(dev->obj);
 		wait_event(test_wait, !async_pending(dev->obj));
+		/* Also for a callback to have returned. */
 		if (dev->obj->r)
-			revokable_flush_done(dev->obj->r);
+			WARN_ON(revoke_it(dev->obj->r));
 		test_files_free(dev, 0);
 		obj_put(dev->obj);
 	}

@@ -166,9 +166,9 @@ enum revoke_test_when {
 enum revoke_test_mode {
 	/* nothing */
 	REVOKE_TEST_PASS,
-	/* it sleeps until the point is opened, or any signal: EINTR */
+	/* it sleeps until the point is opened, or any signal: ERESTARTSYS */
 	REVOKE_TEST_INTERRUPTIBLE,
-	/* it sleeps until the point is opened, or a fatal signal: EINTR */
+	/* it sleeps until the point is opened, or a fatal signal: ERESTARTSYS */
 	REVOKE_TEST_KILLABLE,
 	/*
 	 * it sleeps, deaf to signals, until the point is opened, or its file
@@ -179,6 +179,10 @@ enum revoke_test_mode {
 	REVOKE_TEST_STUCK,
 	/* it does not sleep; the method fails with the errno given */
 	REVOKE_TEST_FAIL,
+	/*
+	 * as INTERRUPTIBLE, but as if something had happened already: EINTR
+	 */
+	REVOKE_TEST_INTERRUPTED,
 
 	REVOKE_TEST_MODES
 };

@@ -22,17 +22,17 @@
  *		file is revoked.  So there is no need to ever change vm_ops or
  *		flags of a VMA of another process, and thus for its mmap_lock.
  *
- * A suspend zaps when nobody is inside any more, and leaves private copies
- * alone.  Faults then wait, see revokable_fault_wait(); and mmap(2) does before
+ * A suspend zaps at once, and again when nobody is inside any more, and leaves
+ * private copies alone.  Faults then wait, see revokable_fault_wait(); and mmap(2) does before
  * it takes the mmap_lock.
  *
  * ->open and ->close are gated together: both are delivered until the file is
- * about to be released, and neither is from then on.  See revoke_drained().
+ * about to be released, and neither is from then on: see REVOKE_CLOSED.
  */
 #include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/revoke.h>
+#include <linux/revoke_internal.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -41,10 +41,35 @@
 #include "internal.h"
 
 #ifdef CONFIG_MMU
+/*
+ * One address_space that files of the object are mapped from: those who opened
+ * it through the same inode share one.  Changed under r->lock.
+ */
+struct revokable_mapping {
+	struct list_head	node;		/* in r->mappings */
+	struct address_space	*mapping;
+	unsigned int		users;		/* files, and those who walk */
+};
+
+/* Counts of those who have left, and which the zap gives back */
+struct revoke_handed {
+	struct list_head	node;		/* in r->zap_list */
+	struct revoke		*rv;
+	unsigned int		users;
+};
+
+/* The mappings of one open file */
+struct revoke_maps {
+	spinlock_t		lock;		/* for the list below */
+	struct list_head	vm_ops;		/* struct revokable_vm_ops */
+	struct revokable_mapping *mapping;	/* until REVOKE_GONE */
+	struct revoke_handed	handed[2];	/* under r->lock, by r->zap_turn */
+};
+
 struct revokable_vm_ops {
 	struct vm_operations_struct		ops;
 	const struct vm_operations_struct	*real;
-	struct list_head			node;	/* in revoke->vm_ops */
+	struct list_head			node;	/* in revoke_maps.vm_ops */
 };
 
 /* Valid while a use is held: the driver cannot be unloaded before that. */
@@ -59,41 +84,44 @@ static void revokable_vm_open(struct vm_area_struct *vma)
 {
 	struct file_use use;
 
-	if (!start_using_vma_ops(vma->vm_file, &use, "vm_ops->open"))
+	if (!revoke_enter(vma->vm_file->f_revoke,
+			  USE_KIND("vm_ops->open", USE_VMA), &use))
 		return;
 	real_vm_ops(vma)->open(vma);
-	stop_using(&use);
+	revoke_leave(&use);
 }
 
 static void revokable_vm_close(struct vm_area_struct *vma)
 {
 	struct file_use use;
 
-	if (!start_using_vma_ops(vma->vm_file, &use, "vm_ops->close"))
+	if (!revoke_enter(vma->vm_file->f_revoke,
+			  USE_KIND("vm_ops->close", USE_VMA), &use))
 		return;
 	real_vm_ops(vma)->close(vma);
-	stop_using(&use);
+	revoke_leave(&use);
 }
 
 /*
  * The values for after the revoke let everything happen that only concerns
  * the address space, so that munmap(2) and MAP_FIXED cannot fail.
  */
-#define vm_call_with(start, vma, what, revoked, call)			\
+#define vm_call_with(vma, kind, revoked, call)				\
 ({									\
 	struct file_use __use;						\
 	typeof(call) __ret = (revoked);					\
 									\
-	if (start((vma)->vm_file, &__use, what)) {			\
+	if (revoke_enter_or_nested((vma)->vm_file->f_revoke, kind,	\
+				   &__use)) {				\
 		__ret = (call);						\
-		stop_using(&__use);					\
+		revoke_leave(&__use);					\
 	}								\
 	__ret;								\
 })
 
 /* These are also called while suspended: whoever calls has an mmap_lock. */
-#define vm_call_as_use(vma, ...) \
-	vm_call_with(start_using_anyway, vma, __VA_ARGS__)
+#define vm_call_as_use(vma, what, revoked, call) \
+	vm_call_with(vma, USE_KIND(what, USE_LATE), revoked, call)
 
 static int revokable_vm_may_split(struct vm_area_struct *vma,
 				  unsigned long addr)
@@ -155,7 +183,7 @@ static int revokable_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			       void *buf, int len, int write)
 {
 	/* Touches the memory, and cannot wait. */
-	return vm_call_with(start_using_as, vma, "vm_ops->access", -EFAULT,
+	return vm_call_with(vma, USE_KIND("vm_ops->access", 0), -EFAULT,
 			    real_vm_ops(vma)->access(vma, addr, buf, len,
 						     write));
 }
@@ -218,12 +246,12 @@ static void init_vm_ops(struct revokable_vm_ops *table,
 }
 
 static struct revokable_vm_ops *
-find_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
+find_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
 {
 	struct revokable_vm_ops *table;
 
-	lockdep_assert_held(&rv->vm_ops_lock);
-	list_for_each_entry(table, &rv->vm_ops, node) {
+	lockdep_assert_held(&maps->lock);
+	list_for_each_entry(table, &maps->vm_ops, node) {
 		if (table->real == real)
 			return table;
 	}
@@ -235,12 +263,12 @@ find_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
  * file at once get the same one: VMAs only merge if they agree on it.
  */
 static struct revokable_vm_ops *
-get_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
+get_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
 {
 	struct revokable_vm_ops *table, *found;
 
-	scoped_guard(spinlock, &rv->vm_ops_lock) {
-		found = find_vm_ops(rv, real);
+	scoped_guard(spinlock, &maps->lock) {
+		found = find_vm_ops(maps, real);
 		if (found)
 			return found;
 	}
@@ -250,10 +278,10 @@ get_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
 		return NULL;
 	init_vm_ops(table, real);
 
-	scoped_guard(spinlock, &rv->vm_ops_lock) {
-		found = find_vm_ops(rv, real);
+	scoped_guard(spinlock, &maps->lock) {
+		found = find_vm_ops(maps, real);
 		if (!found)
-			list_add(&table->node, &rv->vm_ops);
+			list_add(&table->node, &maps->vm_ops);
 	}
 	if (!found)
 		return table;
@@ -262,12 +290,93 @@ get_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
 }
 
 /* With the last reference to the file the last VMA has gone. */
-void revoke_free_vm_ops(struct revoke *rv)
+void revoke_free_maps(struct revoke *rv)
 {
+	struct revoke_maps *maps = rv->maps;
 	struct revokable_vm_ops *table, *next;
 
-	list_for_each_entry_safe(table, next, &rv->vm_ops, node)
+	list_for_each_entry_safe(table, next, &maps->vm_ops, node)
 		kfree(table);
+	kfree(maps);
+}
+
+static struct revokable_mapping *find_mapping(struct revokable *r,
+					      struct address_space *mapping)
+{
+	struct revokable_mapping *m;
+
+	lockdep_assert_held(&r->lock);
+	list_for_each_entry(m, &r->mappings, node) {
+		if (m->mapping == mapping)
+			return m;
+	}
+	return NULL;
+}
+
+static void put_mapping(struct revokable_mapping *m)
+{
+	if (--m->users)
+		return;
+	list_del(&m->node);
+	kfree(m);
+}
+
+static struct revoke_maps *alloc_maps(struct revoke *rv)
+{
+	struct revoke_maps *maps = kzalloc_obj(*maps, GFP_KERNEL_ACCOUNT);
+
+	if (!maps)
+		return NULL;
+	spin_lock_init(&maps->lock);
+	INIT_LIST_HEAD(&maps->vm_ops);
+	maps->handed[0].rv = rv;
+	maps->handed[1].rv = rv;
+	return maps;
+}
+
+/* Before the first VMA is there, for whoever looks for it */
+static int make_maps(struct revoke *rv)
+{
+	struct revokable_mapping *mapping, *found;
+	struct revokable *r = rv->r;
+	struct revoke_maps *maps;
+
+	maps = alloc_maps(rv);
+	mapping = kzalloc_obj(*mapping, GFP_KERNEL_ACCOUNT);
+	if (!maps || !mapping) {
+		kfree(maps);
+		kfree(mapping);
+		return -ENOMEM;
+	}
+	mapping->mapping = rv->file->f_mapping;
+
+	scoped_guard(spinlock, &r->lock) {
+		/* Two tasks may map the file for the first time. */
+		if (rv->maps)
+			break;
+		found = find_mapping(r, mapping->mapping);
+		if (!found) {
+			/* At the head, so that a walk comes to its end. */
+			list_add(&mapping->node, &r->mappings);
+			swap(found, mapping);
+		}
+		found->users++;
+		maps->mapping = found;
+		WRITE_ONCE(rv->maps, maps);
+		maps = NULL;
+	}
+	kfree(maps);
+	kfree(mapping);
+	/* After rv->maps, for hand_over(). */
+	atomic64_fetch_or(REVOKE_MAPPED, &rv->state);
+	return 0;
+}
+
+/* No VMA of the file leads to the object any more. */
+void revoke_forget_maps(struct revoke *rv)
+{
+	guard(spinlock)(&rv->r->lock);
+	put_mapping(rv->maps->mapping);
 }
 
 /**
@@ -276,21 +385,24 @@ void revoke_free_vm_ops(struct revoke *rv)
  * @use: a record; to be given to stop_using() unless this fails
  *
  * Context: mmap_lock held for writing.  Does not sleep.
- * Return: 0, or the error for mmap(2) of a file that has been revoked, or
- *	-EAGAIN if it is suspended.
+ * Return: 0, or the error for mmap(2) of a file that has been revoked,
+ *	-EAGAIN if it is suspended, or -ENOMEM.
  */
 int revokable_mmap_begin(struct file *file, struct file_use *use)
 {
+	struct revoke *rv;
+
 	use->revoke = NULL;
 	if (!file || !file_is_revokable(file))
 		return 0;
-	if (!start_inserting(file, use, "mmap"))
-		return file_revoked(file) ?
-			       file->f_revoke->r->policy.mmap_error : -EAGAIN;
-	/* Read by a revoke when it has waited for this use. */
-	WRITE_ONCE(file->f_revoke->mapped, true);
-	WRITE_ONCE(file->f_revoke->r->mapped, true);
-	return 0;
+	rv = file->f_revoke;
+	if (!revoke_enter_or_nested(rv, USE_KIND("mmap", USE_INSERTS), use))
+		return file_revoked(file) ? rv->r->policy.mmap_error : -EAGAIN;
+	if (revoke_state(rv) & REVOKE_MAPPED || !make_maps(rv))
+		return 0;
+	revoke_leave(use);
+	use->revoke = NULL;
+	return -ENOMEM;
 }
 
 /**
@@ -328,7 +440,7 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 	if ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE))
 		return -EINVAL;
 
-	table = get_vm_ops(rv, *ops);
+	table = get_vm_ops(rv->maps, *ops);
 	if (!table)
 		return -ENOMEM;
 	*ops = &table->ops;
@@ -487,91 +599,192 @@ static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
 	tlb_finish_mmu(&tlb);
 }
 
+struct zap {
+	struct revokable	*r;
+	pgoff_t			first;
+	pgoff_t			last;
+	u64			flags;		/* one of them; 0: all files */
+	bool			private_copies;
+};
+
+static bool vma_to_be_zapped(const struct vm_area_struct *vma,
+			     const struct zap *zap)
+{
+	struct revoke *rv;
+
+	if (!file_is_revokable(vma->vm_file))
+		return false;
+	rv = vma->vm_file->f_revoke;
+	return rv->r == zap->r &&
+	       (!zap->flags || revoke_state(rv) & zap->flags);
+}
+
+/*
+ * The memory types of what a revoked file had mapped are free for others, such
+ * as the next driver, though there are VMAs left.  Whoever is inside may insert
+ * entries yet, of memory that is the driver's until ->release.
+ */
+static void untrack_mapping(struct address_space *mapping,
+			    const struct zap *zap)
+{
+	struct vm_area_struct *vma;
+
+	mapping_rmap_tree_foreach(vma, mapping, zap->first, zap->last) {
+		if (vma_to_be_zapped(vma, zap))
+			vma_untrack_pfnmap(vma);
+		cond_resched();
+	}
+}
+
 /*
  * As with truncation, a fork puts the child after its parent in the tree, and
  * mremap takes the locks that make it wait: no entry escapes by moving.
  */
-static void revoke_zap_mapping(struct file *file, pgoff_t first, pgoff_t last,
-			       enum revoke_state from, bool private_copies)
+static void zap_mapping(struct address_space *mapping, const struct zap *zap)
 {
-	struct address_space *mapping = file->f_mapping;
-	struct revokable *r = file->f_revoke->r;
 	struct vm_area_struct *vma;
+	bool tracked = false;
 
 	i_mmap_lock_read(mapping);
-	mapping_rmap_tree_foreach(vma, mapping, first, last) {
-		if (file_is_revokable(vma->vm_file) &&
-		    vma->vm_file->f_revoke->r == r &&
-		    READ_ONCE(vma->vm_file->f_revoke->state) >= from)
-			revoke_zap_vma(vma, first, last, private_copies);
+	mapping_rmap_tree_foreach(vma, mapping, zap->first, zap->last) {
+		if (vma_to_be_zapped(vma, zap)) {
+			revoke_zap_vma(vma, zap->first, zap->last,
+				       zap->private_copies);
+			tracked |= vma_is_tracked(vma);
+		}
+		cond_resched();
 	}
+	if (tracked && zap->flags == REVOKE_REVOKED)
+		untrack_mapping(mapping, zap);
 	i_mmap_unlock_read(mapping);
 }
 
 /*
- * Unmap all of the object, through whichever of its revoked files it was
- * mapped, private copies included.  Files that share a mapping are done with
- * a single walk.  VMAs are where their vm_file's f_mapping is, which for some
- * devices is not the inode's, and private PFN mappings are in the tree under
- * their PFN, so the range is all there is.
+ * VMAs are where their vm_file's f_mapping is, which for some devices is not the
+ * inode's; private PFN mappings are in the tree under their PFN.
  */
-void revoke_zap(struct file *file)
+static void zap_all(const struct zap *zap)
 {
-	revoke_zap_mapping(file, 0, ULONG_MAX, REVOKE_REVOKED, true);
-}
+	struct inode *inode = NULL, *done;
+	struct revokable_mapping *m, *next;
+	struct revokable *r = zap->r;
 
-/*
- * The same without private copies, through its suspended files.  And through
- * those whose revoke is under way, which may take longer.
- */
-void revoke_zap_suspended(struct file *file)
-{
-	revoke_zap_mapping(file, 0, ULONG_MAX, REVOKE_SUSPENDED, false);
-}
+	spin_lock(&r->lock);
+	for (m = list_first_entry(&r->mappings, typeof(*m), node);
+	     !list_entry_is_head(m, &r->mappings, node); m = next) {
+		/* A file that has not been released keeps the inode ... */
+		done = inode;
+		inode = m->mapping->host;
+		ihold(inode);
+		m->users++;
+		spin_unlock(&r->lock);
 
-/* Unmap a part of the object from all its files that share this mapping. */
-void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
-{
-	revoke_zap_mapping(file, first, last, REVOKE_OPENING, true);
-}
+		iput(done);
+		zap_mapping(m->mapping, zap);
 
-/*
- * The memory types of what the file had mapped are free for others, such as the
- * next driver, though there are VMAs left.  All uses have ended: no entry comes
- * back, and no VMA is given a memory type.
- */
-void revoke_untrack(struct file *file)
-{
-	struct address_space *mapping = file->f_mapping;
-	struct vm_area_struct *vma;
-
-	i_mmap_lock_read(mapping);
-	mapping_rmap_tree_foreach(vma, mapping, 0, ULONG_MAX) {
-		if (vma->vm_file == file)
-			vma_untrack_pfnmap(vma);
+		spin_lock(&r->lock);
+		next = list_next_entry(m, node);
+		/* ... or nobody finds it any more when we let it go. */
+		put_mapping(m);
 	}
-	i_mmap_unlock_read(mapping);
+	spin_unlock(&r->lock);
+	iput(inode);
+}
+
+/*
+ * Unmap all of the object: through its revoked files, private copies included;
+ * or through the suspended ones, without private copies, and through those whose
+ * revoke is under way, which may take longer.
+ */
+void revoke_zap(struct revokable *r, u64 flags)
+{
+	struct zap zap = {
+		.r = r,
+		.last = ULONG_MAX,
+		.flags = flags | REVOKE_REVOKED,
+		.private_copies = flags == REVOKE_REVOKED,
+	};
+
+	zap_all(&zap);
+}
+
+/* Unmap a part of the object from all its files. */
+void revoke_zap_pages(struct revokable *r, pgoff_t first, pgoff_t last)
+{
+	struct zap zap = {
+		.r = r,
+		.first = first,
+		.last = last,
+		.private_copies = true,
+	};
+
+	zap_all(&zap);
+}
+
+/* A user leaves a revoked file, and may have inserted what had been zapped. */
+void revoke_zap_later(struct revoke *rv)
+{
+	struct revoke_handed *handed;
+	struct revokable *r = rv->r;
+
+	guard(spinlock)(&r->lock);
+	handed = &rv->maps->handed[r->zap_turn];
+	if (!handed->users++)
+		list_add_tail(&handed->node, &r->zap_list[r->zap_turn]);
+	/* If it is running already, it runs once more. */
+	revokable_get(r);
+	if (!queue_work(revoke_wq, &r->zap_work))
+		revokable_put(r);
+}
+
+/* One walk for all that have left before it. */
+void revoke_zap_work(struct work_struct *work)
+{
+	struct revokable *r = container_of(work, struct revokable, zap_work);
+	struct revoke_handed *handed, *next;
+	unsigned int users;
+	LIST_HEAD(left);
+
+	/* Those who leave from now on take turns with these. */
+	scoped_guard(spinlock, &r->lock) {
+		list_splice_init(&r->zap_list[r->zap_turn], &left);
+		r->zap_turn = !r->zap_turn;
+	}
+	if (!list_empty(&left))
+		revoke_zap(r, REVOKE_REVOKED);
+	list_for_each_entry_safe(handed, next, &left, node) {
+		list_del(&handed->node);
+		users = handed->users;
+		handed->users = 0;
+		revoke_drop_async(handed->rv, users * REVOKE_USER);
+		cond_resched();
+	}
+	revokable_put(r);
 }
 
 #else
 /* Without an MMU there is nothing to zap, so nothing revokable is mapped. */
-void revoke_zap(struct file *file)
+void revoke_zap(struct revokable *r, u64 flags)
 {
 }
 
-void revoke_zap_suspended(struct file *file)
+void revoke_zap_pages(struct revokable *r, pgoff_t first, pgoff_t last)
 {
 }
 
-void revoke_zap_pages(struct file *file, pgoff_t first, pgoff_t last)
+void revoke_zap_later(struct revoke *rv)
 {
 }
 
-void revoke_untrack(struct file *file)
+void revoke_zap_work(struct work_struct *work)
 {
 }
 
-void revoke_free_vm_ops(struct revoke *rv)
+void revoke_forget_maps(struct revoke *rv)
+{
+}
+
+void revoke_free_maps(struct revoke *rv)
 {
 }
 #endif
@@ -601,6 +814,8 @@ bool start_using_vma(struct vm_area_struct *vma, struct file_use *use)
 	use->revoke = NULL;
 	if (!vma->vm_file || !file_is_revokable(vma->vm_file))
 		return true;
-	return start_inserting(vma->vm_file, use, "start_using_vma");
+	return revoke_enter_or_nested(vma->vm_file->f_revoke,
+				      USE_KIND("start_using_vma", USE_INSERTS),
+				      use);
 }
 EXPORT_SYMBOL_GPL(start_using_vma);

@@ -17,13 +17,12 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/fs_call.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/pagewalk.h>
-#include <linux/revoke.h>
+#include <linux/revoke_internal.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -108,7 +107,7 @@ struct toy {
 	int					closes_at_release;
 	bool					taken[NR_PAGES];
 	bool					at_once;	/* a fault, all of it */
-	enum revoke_state			marked;	/* seen by that; 0: none */
+	u64					marked;	/* seen by that; 0: none */
 	bool					late;	/* vm_ops after release */
 };
 
@@ -157,10 +156,10 @@ static vm_fault_t toy_refill(struct toy *toy, struct vm_fault *vmf)
 	if (!toy->at_once)
 		return revokable_fault_pfn(vmf, pfn, 0);
 	if (toy->marked)
-		WRITE_ONCE(file->f_revoke->state, toy->marked);
+		atomic64_or(toy->marked, &file->f_revoke->state);
 	ret = revokable_fault_pfn_all(vmf, pfn, 0);
 	if (toy->marked)
-		WRITE_ONCE(file->f_revoke->state, REVOKE_LIVE);
+		atomic64_andnot(toy->marked, &file->f_revoke->state);
 	return ret;
 }
 
@@ -451,7 +450,11 @@ static struct file *toy_file_new(struct kunit *test, struct toy *toy)
 {
 	struct file *file = toy_plain_file(test, toy);
 
-	KUNIT_ASSERT_EQ(test, 0, make_revokable_anon(file, toy->r));
+	/* As do_dentry_open() does for a file with an ->open */
+	file->f_mode &= ~FMODE_OPENED;
+	KUNIT_ASSERT_EQ(test, 0, make_revokable(file, toy->r));
+	file->f_mode |= FMODE_OPENED;
+	revoke_open_done(file);
 	return file;
 }
 
@@ -1238,8 +1241,11 @@ table_of(struct kunit *test, struct file *file,
 	 const struct vm_operations_struct *real)
 {
 	const struct vm_operations_struct *ops = real;
+	struct file_use use;
 
-	KUNIT_ASSERT_EQ(test, revokable_mmap_ops(file, file, &ops), 0);
+	KUNIT_ASSERT_EQ(test, revokable_mmap_begin(file, &use), 0);
+	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops), 0);
+	stop_using(&use);
 	return ops;
 }
 

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* Bytes on the caller's stack for one use, aligned to 16. */
-enum { kUseSize = 192 };
+enum { kUseSize = 64 };
 
 /* All functions may be called by any thread at any time; none of them fails but by enter(). */
 struct Candidate {

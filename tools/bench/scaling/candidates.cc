@@ -6,11 +6,10 @@
 
 extern "C" const Candidate kKernel;
 extern const Candidate kAtomicPair, kPercpuRef, kSrcu, kRwsem, kObjectLock, kBuckets, kWord,
-    kNamedWord, kHazard;
+    kHazard;
 
 std::span<const Candidate* const> AllCandidates() {
-  static constexpr std::array kAll = {&kKernel,    &kAtomicPair, &kPercpuRef, &kSrcu,
-                                      &kRwsem,     &kObjectLock, &kBuckets,   &kWord,
-                                      &kNamedWord, &kHazard};
+  static constexpr std::array kAll = {&kKernel,     &kAtomicPair, &kPercpuRef, &kSrcu,  &kRwsem,
+                                      &kObjectLock, &kBuckets,    &kWord,      &kHazard};
   return kAll;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // A record on the stack, linked into a bucket of this CPU under the lock of the bucket; what the
-// first edition of the series does, less suspends, kicks and reports.
+// first edition of the series did, less suspends, kicks and reports.
 
 #include "../candidate.h"
 #include "../primitives.h"

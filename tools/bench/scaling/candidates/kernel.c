@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * start_using() and stop_using() of the series. The .inc files are extracted at build time from
- * include/linux/revoke.h and fs/revoke.c; CMakeLists.txt has the names.
+ * fs/revoke/use.c and the headers of the series; CMakeLists.txt has the names.
  */
 #include "../candidate.h"
 #include "../kernel_shim.h"
-
-/* As in fs/internal.h. */
-enum { USE_BUCKET_BITS = 3 };
-struct use_bucket {
-  spinlock_t lock;
-  struct hlist_head uses;
-};
-
-/* As without lockdep. */
-#define use_acquire(use, rv) ((void)0)
-#define use_release(use) ((void)0)
-
 #include "kernel_types.inc"
 
-/* The variables of fs/revoke.c that its functions use. */
-static struct workqueue_struct *release_wq, *revoke_wq;
-static atomic_long_t zap_epoch = ATOMIC_LONG_INIT(0);
-static DEFINE_PER_CPU(struct use_buckets, use_buckets);
+/* As without lockdep. */
+#define use_acquire(rv) ((void)0)
+#define use_release(rv) ((void)0)
+
+struct task_struct {
+  struct task_uses uses;
+};
+static __thread struct task_struct this_task;
+#define current (&this_task)
+
+/* Those members that a file which is not suspended needs. */
+struct revokable {
+  unsigned int flags;
+  atomic_t pausing;
+  const struct task_struct* suspender;
+};
+
+/* The release of a drained file: the count is looked at instead. */
+static void revoke_queue_last(struct revoke* rv) {}
 
 #include "kernel_use.inc"
 
@@ -32,10 +35,11 @@ struct opened {
 };
 
 static void* kernel_open(void) {
+  static struct revokable object;
   struct opened* opened = aligned_alloc(kCacheLine, sizeof(*opened));
 
   if (!opened) abort();
-  *opened = (struct opened){.rv.state = REVOKE_LIVE};
+  *opened = (struct opened){.rv.r = &object};
   opened->file = (struct file){.f_mode = FMODE_REVOKABLE, .f_revoke = &opened->rv};
   return opened;
 }
@@ -47,20 +51,19 @@ static void kernel_leave(void* file, void* use) {
   stop_using(use);
 }
 
-/* In the order of revoke_mark(), revoke_barrier_batch() and revoke_start(). */
+/* In the order of revoke_start_leaving() and revoke_start(). */
 static void kernel_revoke(void* file) {
   struct revoke* rv = ((struct file*)file)->f_revoke;
-  bool self = false;
+  u64 state = revoke_state(rv);
 
-  atomic_set(&rv->drain.pending, 1);
-  WRITE_ONCE(rv->state, REVOKE_REVOKED);
-  revoke_barrier(rv, &self);
-  if (atomic_dec_and_test(&rv->drain.pending)) queue_work(release_wq, &rv->drain.work);
+  while (!atomic64_try_cmpxchg(&rv->state, &state, (state | REVOKE_REVOKED) + REVOKE_USER));
+  revoke_drop_async(rv, REVOKE_USER);
 }
 
 static bool kernel_drained(void* file) {
-  return __atomic_load_n(&((struct file*)file)->f_revoke->drain.pending.counter,
-                         __ATOMIC_ACQUIRE) == 0;
+  u64 state = smp_load_acquire(&((struct file*)file)->f_revoke->state.counter);
+
+  return state & REVOKE_CLOSED && !(state & REVOKE_INSIDE);
 }
 
 _Static_assert(sizeof(struct file_use) <= kUseSize, "a use needs more room");

@@ -1,0 +1,905 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Revoke: taking open files away from whoever holds them.
+ *
+ *   (here)		objects, open files, and the steps of a revoke
+ *   use.c		who is inside of a method
+ *   watch.c		waking those, and reporting who does not leave
+ *   async.c		requests that methods have left behind
+ *   suspend.c		letting nobody in for a while
+ *   fops.c, poll.c	calling the methods of revokable files
+ *   syscall.c		revokeat(2)
+ *   mm/revoke.c	their mappings
+ *
+ * The steps of a revoke:
+ *
+ *   mark	REVOKED, and a count for the revoker: no method starts any more
+ *   zap	no page table entry leads to the object
+ *   wake	pollers, sleepers, and what only the driver can wake
+ *   drop	the revoker's count; the last one to leave goes on
+ *   close	CLOSED: no ->open and ->close of a VMA starts any more, either
+ *   release	relays, locks and leases, and then ->release
+ *   gone	the file has left its object, and is not touched any more
+ *
+ * Lock order: r->lock is inside of everything but wait queues.  A poller's lock,
+ * a driver's wait queue, the queue of the open file (fs/revoke/poll.c).  None is
+ * held while calling out.
+ */
+#include <linux/cdev.h>
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/hugetlb.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* A ->release may take long, and must not hold up zaps, kicks and reports. */
+static struct workqueue_struct *release_wq;
+struct workqueue_struct *revoke_wq;
+
+static const struct use_kind open_kind = {
+	.name		= "open",
+	.one		= use_one(0),
+	.refused_by	= use_refused_by(0),
+};
+
+const struct use_kind *const revoke_open_kind = &open_kind;
+
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+void drain_acquire(struct revokable *r)
+{
+	rwsem_acquire(&r->dep_map, 0, 0, _RET_IP_);
+}
+
+void drain_release(struct revokable *r)
+{
+	rwsem_release(&r->dep_map, _RET_IP_);
+}
+#else
+void drain_acquire(struct revokable *r) { }
+void drain_release(struct revokable *r) { }
+#endif
+
+/**
+ * file_revoked - has this file been taken away?
+ * @file: the file
+ *
+ * True from the moment on at which no further method is called.  For the
+ * wait conditions of drivers: a method that sees this should return, the
+ * error does not matter.
+ *
+ * Context: any, with a reference to @file or from one of its methods.
+ * Return: true if it has.
+ */
+bool file_revoked(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       revoke_state(file->f_revoke) & REVOKE_REVOKED;
+}
+EXPORT_SYMBOL_GPL(file_revoked);
+
+/*
+ * Objects
+ */
+
+static void revokable_done_work(struct work_struct *work)
+{
+	struct revokable *r = container_of(work, struct revokable, done_work);
+
+	r->done(r->data);
+	revokable_put(r);
+}
+
+struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
+				    const char *name,
+				    struct lock_class_key *key)
+{
+	struct revokable_policy *p;
+	struct revokable *r;
+
+	if (WARN_ON_ONCE(ops->flags & REVOKABLE_ASYNC && !ops->kick))
+		return NULL;
+
+	r = kzalloc_obj(*r);
+	if (!r)
+		return NULL;
+
+	kref_init(&r->ref);
+	spin_lock_init(&r->lock);
+	INIT_LIST_HEAD(&r->files);
+	INIT_LIST_HEAD(&r->leaving);
+	INIT_LIST_HEAD(&r->poll_again);
+	INIT_LIST_HEAD(&r->fops);
+	INIT_LIST_HEAD(&r->mappings);
+	INIT_LIST_HEAD(&r->zap_list[0]);
+	INIT_LIST_HEAD(&r->zap_list[1]);
+	mutex_init(&r->walk);
+	init_waitqueue_head(&r->wait);
+	init_waitqueue_head(&r->resumed);
+	INIT_WORK(&r->done_work, revokable_done_work);
+	INIT_WORK(&r->zap_work, revoke_zap_work);
+	INIT_DELAYED_WORK(&r->watch, revokable_watch);
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	lockdep_init_map(&r->dep_map, name, key, 0);
+#endif
+	r->ops = ops;
+	r->data = data;
+	r->flags = ops->flags;
+
+	p = &r->policy;
+	*p = ops->policy;
+	p->error = p->error ?: -ENODEV;
+	p->read_error = p->read_error ?: p->error;
+	p->write_error = p->write_error ?: p->error;
+	p->ioctl_error = p->ioctl_error ?: p->error;
+	p->mmap_error = p->mmap_error ?: p->error;
+	p->poll_mask = p->poll_mask ?:
+		       EPOLLHUP | EPOLLERR | DEFAULT_POLLMASK;
+	return r;
+}
+EXPORT_SYMBOL_GPL(__revokable_alloc);
+
+/**
+ * revokable_get - take a reference
+ * @r: the object
+ *
+ * Context: any.
+ * Return: @r.
+ */
+struct revokable *revokable_get(struct revokable *r)
+{
+	kref_get(&r->ref);
+	return r;
+}
+EXPORT_SYMBOL_GPL(revokable_get);
+
+static void revokable_free(struct kref *ref)
+{
+	struct revokable *r = container_of(ref, struct revokable, ref);
+
+	kfree_rcu(r, rcu);
+}
+
+/**
+ * revokable_put - drop a reference
+ * @r: the object
+ *
+ * Whoever created the object must have revoked it for good, with revoke_it()
+ * or revoke_it_async(), before dropping the first reference.
+ *
+ * Context: any.
+ */
+void revokable_put(struct revokable *r)
+{
+	kref_put(&r->ref, revokable_free);
+}
+EXPORT_SYMBOL_GPL(revokable_put);
+
+/**
+ * revokable_data - what the creator of the object gave to revokable_alloc()
+ * @r: the object
+ *
+ * Context: any.
+ * Return: the pointer; valid for as long as the creator keeps it so.
+ */
+void *revokable_data(const struct revokable *r)
+{
+	return r->data;
+}
+EXPORT_SYMBOL_GPL(revokable_data);
+
+/*
+ * Open files
+ */
+
+static bool revokable_file_type(const struct file *file)
+{
+	const struct file_operations *fops = file->f_op;
+	umode_t mode = file_inode(file)->i_mode;
+
+	/*
+	 * The data of these is reached without going through a method, or
+	 * methods of theirs run when the last reference is dropped.
+	 */
+	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
+		return false;
+	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
+	if (is_file_hugepages(file))
+		return false;
+#ifndef CONFIG_MMU
+	/* It is called under a lock of the mmap, and nothing is mapped. */
+	if (fops->mmap_capabilities)
+		return false;
+#endif
+	/* And these reach the private data of two files. */
+	if (fops->copy_file_range || fops->remap_file_range)
+		return false;
+	/* These are not told which file, or are directories. */
+	if (fops->check_flags || fops->iterate_shared)
+		return false;
+	return !fops->lock && !fops->flock && !fops->setlease;
+}
+
+static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
+{
+	struct revoke *rv;
+
+	rv = kzalloc_obj(*rv, GFP_KERNEL_ACCOUNT);
+	if (!rv)
+		return NULL;
+
+	/* One for the file, and one until it is gone. */
+	kref_init(&rv->ref);
+	kref_get(&rv->ref);
+	atomic64_set(&rv->state, REVOKE_OPENING);
+	rv->file = file;
+	rv->r = revokable_get(r);
+	rv->fasync_fd = -1;
+	rv->opener = get_pid(task_tgid(current));
+	return rv;
+}
+
+static void revoke_free(struct kref *ref)
+{
+	struct revoke *rv = container_of(ref, struct revoke, ref);
+
+	if (rv->maps)
+		revoke_free_maps(rv);
+	if (rv->pollers)
+		/* epoll looks at the queue under RCU after the file has gone. */
+		kfree_rcu(rv->pollers, rcu);
+	put_pid(rv->opener);
+	revokable_put(rv->r);
+	/* As do those who walk the names. */
+	kfree_rcu(rv, rcu);
+}
+
+void revoke_put(struct revoke *rv)
+{
+	kref_put(&rv->ref, revoke_free);
+}
+
+/* Returns false if ->open has to wait, else with *@ret set. */
+static bool revoke_try_attach(struct file *file, struct revoke *rv, int *ret)
+{
+	struct revokable *r = rv->r;
+	struct file_use use;
+
+	guard(spinlock)(&r->lock);
+	*ret = r->policy.error;
+	if (r->state == REVOKABLE_DEAD)
+		return true;
+	if (r->state == REVOKABLE_SUSPENDED)
+		return false;
+	*ret = 0;
+	/*
+	 * Being inside comes before being found: a revoke waits for an ->open
+	 * that it finds.
+	 */
+	revoke_enter(rv, &open_kind, &use);
+	rv->ticket = ++r->ticket;
+	list_add_tail(&rv->node, &r->files);
+	file->f_revoke = rv;
+	file->f_mode |= FMODE_REVOKABLE;
+	return true;
+}
+
+/**
+ * make_revokable - let an object's revoke find a file that is being opened
+ * @file: the file, in its ->open
+ * @r: the object
+ *
+ * To be called as soon as ->open knows the object and before it uses it.  From
+ * here to the return of ->open, successful or not, the object is in use: a
+ * revoke waits, with file_revoked() being true.  If ->open fails there will
+ * be no ->release, as for other files.
+ *
+ * Refused, with a warning, for what cannot be revoked: pipes, sockets,
+ * directories, block devices, hugetlb files, and files with a ->lock, ->flock,
+ * ->setlease, ->copy_file_range, ->remap_file_range, ->check_flags or
+ * ->iterate_shared of their own.  @file has the f_op then that it is going to have.
+ *
+ * If the object is suspended, this waits for it to be resumed, so the caller
+ * must not hold a lock that is needed for that.
+ *
+ * Context: ->open; allocates memory.
+ * Return: 0; the object's policy.error, by default -ENODEV, if the object is
+ *	dead; -ENOMEM; -EINVAL; if it is suspended: -EAGAIN with O_NONBLOCK or
+ *	from a method of a revokable file, its policy.suspended_error,
+ *	-ERESTARTSYS.
+ */
+int make_revokable(struct file *file, struct revokable *r)
+{
+	struct revoke *rv;
+	int ret;
+
+	if (WARN_ON_ONCE(file_is_revokable(file) ||
+			 (file->f_mode & (FMODE_PATH | FMODE_OPENED)) ||
+			 !revokable_file_type(file)))
+		return -EINVAL;
+	rv = revoke_alloc(file, r);
+	if (!rv)
+		return -ENOMEM;
+
+	while (!revoke_try_attach(file, rv, &ret)) {
+		ret = may_await_resume(file, r, false) ?:
+		      wait_event_interruptible(r->resumed,
+					       READ_ONCE(r->state) !=
+					       REVOKABLE_SUSPENDED);
+		if (ret)
+			break;
+	}
+	if (ret) {
+		revoke_put(rv);
+		revoke_put(rv);
+	}
+	return ret;
+}
+EXPORT_SYMBOL_GPL(make_revokable);
+
+/* The use that make_revokable() has begun */
+static void open_use(struct revoke *rv, struct file_use *use)
+{
+	const struct use_kind *kind;
+
+	use->revoke = rv;
+	use->kind = &open_kind;
+	for (use->slot = REVOKE_NAMES - 1; use->slot >= 0; use->slot--) {
+		if (name_read(current, use->slot, &kind) == rv &&
+		    kind == &open_kind)
+			break;
+	}
+}
+
+/*
+ * ->open has succeeded, and do_dentry_open() is through with f_op: the file gets
+ * the methods of its object.
+ */
+void __revoke_open_done(struct file *file)
+{
+	struct revoke *rv = file->f_revoke;
+	struct file_use use;
+
+	revoke_set_fops(rv);
+	open_use(rv, &use);
+	/* Before the count is dropped: whoever releases the file goes by it. */
+	atomic64_xor(REVOKE_OPENING | REVOKE_OPENED, &rv->state);
+	revoke_leave(&use);
+}
+
+/*
+ * If ->open was woken for a suspend, only user space can have it called again:
+ * as after a signal.
+ */
+static int open_put_off(const struct file *file, int error)
+{
+	if (!revoke_interrupted(error) || task_sigpending(current))
+		return error;
+	if (file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	/* Who makes no system calls takes it as it is. */
+	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
+		return error;
+	set_notify_signal(current);
+	return -ERESTARTNOINTR;
+}
+
+/* With a count for the caller. */
+static void revoke_start_leaving(struct revoke *rv, u64 flags)
+{
+	u64 left, state = revoke_state(rv);
+	struct revokable *r = rv->r;
+
+	lockdep_assert_held(&r->lock);
+	do {
+		left = ((state | flags) + REVOKE_USER) &
+		       ~(REVOKE_SUSPENDED | REVOKE_PAUSING | REVOKE_REPORTED);
+	} while (!atomic64_try_cmpxchg(&rv->state, &state, left));
+	if (state & REVOKE_PAUSING)
+		atomic_dec(&r->pausing);
+	/* For faults that wait for a resume, and whose file is closed. */
+	if (state & REVOKE_SUSPENDED && flags & REVOKE_CLOSED)
+		wake_up_all(&r->resumed);
+	rv->ticket = ++r->ticket;
+	rv->since = jiffies;
+	list_move_tail(&rv->node, &r->leaving);
+	if (rv->pollers)
+		list_del_init(&rv->pollers->again);
+}
+
+/*
+ * The file is closed, by __fput() or as its ->open has failed, unless it is
+ * being revoked.  With a count for the caller, as faults may be inside.
+ */
+static bool revoke_claim(struct revoke *rv)
+{
+	guard(spinlock)(&rv->r->lock);
+	if (revoke_state(rv) & REVOKE_REVOKED)
+		return false;
+	revoke_start_leaving(rv, REVOKE_CLOSED | REVOKE_FPUT);
+	return true;
+}
+
+static void revoke_gone(struct revoke *rv);
+
+static void revoke_unclaim(struct revoke *rv)
+{
+	if (revoke_drop(rv, REVOKE_USER))
+		revoke_gone(rv);
+}
+
+/* ->open has failed: nobody else has seen the file, it becomes ordinary. */
+int __revoke_open_failed(struct file *file, int error)
+{
+	struct revoke *rv = file->f_revoke;
+	struct file_use use;
+	unsigned int left;
+	bool claimed, suspended;
+
+	open_use(rv, &use);
+	/* The claim takes it away. */
+	suspended = revoke_state(rv) & REVOKE_SUSPENDED;
+	claimed = revoke_claim(rv);
+	left = revoke_leave(&use);
+	if (claimed) {
+		revoke_unclaim(rv);
+		if (left || suspended)
+			error = open_put_off(file, error);
+	} else {
+		wait_event(rv->r->wait, revoke_is_gone(rv));
+		if (revoke_interrupted(error))
+			error = rv->r->policy.error;
+	}
+
+	file->f_mode &= ~FMODE_REVOKABLE;
+	file->f_revoke = NULL;
+	revoke_put(rv);
+	return error;
+}
+
+/* What the driver gets to see of the end of a file, once */
+static void release_driver(struct revoke *rv)
+{
+	struct file *file = rv->file;
+	const struct file_operations *fops = file_real_fops(file);
+	struct file_use use;
+
+	/* A method has not returned: what it uses stays as it is. */
+	if (revoke_state(rv) & REVOKE_OOPSED)
+		return;
+	revoke_release_begin(rv, &use);
+	if (file->f_flags & FASYNC && fops->fasync)
+		fops->fasync(-1, file, 0);
+	if (fops->release)
+		fops->release(file_inode(file), file);
+	revoke_release_end(&use);
+	cdev_put(rv->cdev);
+	module_put(fops->owner);
+}
+
+/*
+ * The last reference has gone.  Either __fput() or a revoke gets to release
+ * the file, and the other one waits for it.
+ */
+int revokable_release(struct inode *inode, struct file *file)
+{
+	struct revoke *rv = file->f_revoke;
+
+	if (revoke_claim(rv)) {
+		/* Before ->release: tty waits for its queues to be empty. */
+		if (rv->pollers)
+			revoke_drop_relays(rv);
+		if (rv->maps)
+			revoke_forget_maps(rv);
+		release_driver(rv);
+		revoke_unclaim(rv);
+	} else {
+		wait_event(rv->r->wait, revoke_is_gone(rv));
+	}
+	revoke_put_fops(rv);
+	revoke_put(rv);
+	return 0;
+}
+
+/*
+ * Leaving the object
+ */
+
+/* A dead object whose last file has left is not touched any more. */
+static void revokable_settle(struct revokable *r)
+{
+	lockdep_assert_held(&r->lock);
+	if (r->state != REVOKABLE_DEAD || !list_empty(&r->files) ||
+	    !list_empty(&r->leaving))
+		return;
+	r->ops = NULL;
+	if (r->done_wanted) {
+		r->done_wanted = false;
+		queue_work(revoke_wq, &r->done_work);
+	}
+}
+
+/* The file leaves the object; with the last one, a dead object is done. */
+static void revoke_gone(struct revoke *rv)
+{
+	struct revokable *r = rv->r;
+
+	scoped_guard(spinlock, &r->lock) {
+		/* Pairs with revoke_is_gone(). */
+		atomic64_fetch_or_release(REVOKE_GONE, &rv->state);
+		list_del_init(&rv->node);
+		revokable_settle(r);
+	}
+	wake_up_all(&r->wait);
+	revoke_put(rv);
+}
+
+/* Nobody is inside any more, and nobody gets in. */
+static void revoke_release(struct revoke *rv)
+{
+	if (rv->pollers)
+		revoke_drop_relays(rv);
+	if (rv->maps)
+		revoke_forget_maps(rv);
+	if (revoke_state(rv) & REVOKE_OPENED) {
+		locks_revoke_file(rv->file);
+		release_driver(rv);
+		revoke_retire_fops(rv);
+	}
+}
+
+/* For whoever has dropped the last count; see revoke_drop(). */
+static void revoke_last(struct revoke *rv)
+{
+	if (!(revoke_state(rv) & REVOKE_FPUT)) {
+		drain_acquire(rv->r);
+		revoke_release(rv);
+		/* Its key can be in the module that may go from here on. */
+		drain_release(rv->r);
+	}
+	revoke_gone(rv);
+}
+
+static void revoke_last_work(struct work_struct *work)
+{
+	struct revoke *rv = container_of(work, struct revoke, work);
+
+	/* With requests under way, the work has one of the counts. */
+	if (revoke_state(rv) & REVOKE_INSIDE) {
+		rv->r->ops->kick(rv->r, rv->file);
+		if (!revoke_drop(rv, REVOKE_LATE_USER))
+			return;
+	}
+	revoke_last(rv);
+}
+
+void revoke_queue_last(struct revoke *rv)
+{
+	INIT_WORK(&rv->work, revoke_last_work);
+	queue_work(release_wq, &rv->work);
+}
+
+/* The task that ran ->release has died. */
+void revoke_release_oopsed(struct revoke *rv)
+{
+	if (revoke_state(rv) & REVOKE_FPUT)
+		revoke_unclaim(rv);
+	else
+		revoke_gone(rv);
+}
+
+/*
+ * Revoking
+ */
+
+struct revoke_batch {
+	struct list_head	revokes;
+	u64			ticket;	/* wait for those up to this one */
+	bool			mapped;	/* one of them may be */
+};
+
+static void revoke_batch_init(struct revoke_batch *batch)
+{
+	INIT_LIST_HEAD(&batch->revokes);
+	batch->ticket = 0;
+	batch->mapped = false;
+}
+
+/* For those who wait for a resume, this is an answer, too. */
+static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
+{
+	revoke_start_leaving(rv, REVOKE_REVOKED);
+	/* Whoever maps it is inside, and sees REVOKED when it leaves. */
+	if (revoke_state(rv) & REVOKE_MAPPED)
+		batch->mapped = true;
+	list_add_tail(&rv->batch, &batch->revokes);
+}
+
+/* Mark what is open now.  What is opened meanwhile has a later ticket. */
+static void revoke_mark_files(struct revokable *r, const struct inode *inode,
+			      bool dead, struct revoke_batch *batch)
+{
+	struct revoke *rv;
+	u64 last;
+
+	guard(mutex)(&r->walk);
+	spin_lock(&r->lock);
+	if (dead)
+		WRITE_ONCE(r->state, REVOKABLE_DEAD);
+	last = r->ticket;
+	while (!list_empty(&r->files)) {
+		rv = list_first_entry(&r->files, struct revoke, node);
+		if (rv->ticket > last)
+			break;
+		if (!inode || file_inode(rv->file) == inode) {
+			revoke_mark(rv, batch);
+		} else {
+			/* Done with it. */
+			rv->ticket = ++r->ticket;
+			list_move_tail(&rv->node, &r->files);
+		}
+		cond_resched_lock(&r->lock);
+	}
+	batch->ticket = r->ticket;
+	revokable_settle(r);
+	spin_unlock(&r->lock);
+	wake_up_all(&r->resumed);
+	wake_up_all(&r->wait);
+}
+
+/* As the driver would on a hangup; it has the list, the file the owner. */
+static void revoke_send_sigio(struct revoke *rv)
+{
+	struct file *file = rv->file;
+	struct fown_struct *fown = file_f_owner(file);
+	int fd = READ_ONCE(rv->fasync_fd);
+
+	/* open(2) takes O_ASYNC, and does not tell the driver: so none comes. */
+	if (READ_ONCE(file->f_flags) & FASYNC && fown && fd >= 0)
+		send_sigio(fown, fd, POLL_HUP);
+}
+
+/*
+ * Everything but the waiting.  Until its count is dropped, each entry keeps
+ * its file: __fput() waits for it to be gone.
+ *
+ * Whoever waits anyway does what there is to do itself, unless @async.
+ */
+static void revoke_start(struct revokable *r, struct revoke_batch *batch,
+			 bool async)
+{
+	struct revoke *rv, *next;
+	bool inside = false, left = false;
+
+	if (batch->mapped)
+		revoke_zap(r, REVOKE_REVOKED);
+
+	list_for_each_entry(rv, &batch->revokes, batch) {
+		if (rv->pollers)
+			revoke_wake_pollers(rv);
+		revoke_send_sigio(rv);
+		if (r->ops->kick)
+			r->ops->kick(r, rv->file);
+		inside |= (revoke_state(rv) & REVOKE_INSIDE) != REVOKE_USER;
+		cond_resched();
+	}
+	if (inside)
+		revoke_kick(r);
+
+	list_for_each_entry_safe(rv, next, &batch->revokes, batch) {
+		list_del(&rv->batch);
+		if (!revoke_drop(rv, REVOKE_USER))
+			left = true;
+		else if (async || fatal_signal_pending(current))
+			revoke_queue_last(rv);
+		else
+			revoke_last(rv);
+		cond_resched();
+	}
+	if (left)
+		revoke_start_watch(r);
+}
+
+/* Either all that left no later than with this ticket, or one file. */
+static bool revoke_complete(struct revokable *r, u64 ticket, struct revoke *rv)
+{
+	if (rv)
+		return revoke_is_gone(rv);
+
+	guard(spinlock)(&r->lock);
+	return list_empty(&r->leaving) ||
+	       list_first_entry(&r->leaving, struct revoke,
+				node)->ticket > ticket;
+}
+
+/* Returns whether the revoke is complete; false also if killed. */
+static bool revoke_wait_a_while(struct revokable *r, u64 ticket,
+				struct revoke *rv, bool killable)
+{
+	if (killable)
+		return wait_event_killable_timeout(r->wait,
+						   revoke_complete(r, ticket,
+								   rv),
+						   HZ) > 0;
+	return wait_event_timeout(r->wait, revoke_complete(r, ticket, rv),
+				  HZ) > 0;
+}
+
+int revoke_wait(struct revokable *r, u64 ticket, struct revoke *rv,
+		bool killable)
+{
+	while (!revoke_wait_a_while(r, ticket, rv, killable)) {
+		if (killable && fatal_signal_pending(current))
+			return -EINTR;
+		if (revoke_cannot_wait(r, rv, killable))
+			return -EINPROGRESS;
+	}
+	return 0;
+}
+
+/* @rv: wait for this one only; NULL: for all up to the batch's ticket */
+static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
+			struct revoke *rv, bool killable)
+{
+	bool inside;
+	int ret;
+
+	might_sleep();
+	/*
+	 * Nothing to do, and no need to tell lockdep: its key may have been
+	 * unloaded along with the object's owner.
+	 */
+	if (list_empty(&batch->revokes) &&
+	    revoke_complete(r, batch->ticket, rv))
+		return 0;
+
+	/* What the caller has to leave first, it cannot do itself, or wait for. */
+	inside = revoke_caller_inside(r);
+	revoke_start(r, batch, inside);
+	if (revoke_cannot_wait(r, rv, killable))
+		return -EINPROGRESS;
+	if (revoke_complete(r, batch->ticket, rv))
+		return 0;
+	if (!inside)
+		drain_acquire(r);
+	ret = revoke_wait(r, batch->ticket, rv, killable);
+	if (!inside)
+		drain_release(r);
+	return ret;
+}
+
+/**
+ * revoke_it - the object has gone: revoke its open files, and allow no more
+ * @r: the object
+ *
+ * When this returns 0, no method runs or will run for any file opened on the
+ * object, no page table entry maps its memory through one, each ->release has
+ * run once, and no file or mapping pins the module.  After revoke_it_async(), its
+ * callback has returned.
+ *
+ * Waits without limit for tasks inside methods: those that sleep on user
+ * memory can take as long as user space likes.  Where that is not acceptable,
+ * use revoke_it_async().
+ *
+ * Context: may sleep.  The caller must hold no lock that a method or ->release
+ *	of the object takes, nor any that is taken inside of an mmap_lock.
+ * Return: 0; or -EINPROGRESS if the caller is inside a method of one of the
+ *	files, or its ->release, and would be waiting for itself.  Then the
+ *	revoke is completed when it has left, and nothing must be freed before.
+ *	Who can get there has to use revoke_it_async() instead.
+ */
+int revoke_it(struct revokable *r)
+{
+	struct revoke_batch batch;
+	int ret;
+
+	revoke_batch_init(&batch);
+	revoke_mark_files(r, NULL, true, &batch);
+	ret = revoke_batch(r, &batch, NULL, false);
+	if (!ret && r->done)
+		flush_work(&r->done_work);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(revoke_it);
+
+/**
+ * revoke_it_async - revoke_it() without the waiting
+ * @r: the object
+ * @done: called from a workqueue, with the data given to revokable_alloc(),
+ *	when the revoke is complete; NULL: the caller has no use for that
+ *
+ * When this returns, no method will start, and mapped memory is unreachable
+ * except for tasks that are inside a method.  Until @done is called the driver
+ * must keep whatever its methods and its ->release use; without @done, that has
+ * to be kept by the open files.  May be called once.
+ *
+ * For a module that waits for @done in its exit, revoke_it() waits for it to have
+ * returned.
+ *
+ * Context: may sleep, but waits for no user.  The caller must hold no lock
+ *	that is taken inside of an mmap_lock.
+ */
+void revoke_it_async(struct revokable *r, void (*done)(void *data))
+{
+	struct revoke_batch batch;
+
+	might_sleep();
+	revoke_batch_init(&batch);
+	if (done) {
+		guard(spinlock)(&r->lock);
+		r->done = done;
+		r->done_wanted = true;
+		revokable_get(r);
+	}
+	revoke_mark_files(r, NULL, true, &batch);
+	revoke_start(r, &batch, true);
+}
+EXPORT_SYMBOL_GPL(revoke_it_async);
+
+/**
+ * revoke_files - revoke all files open now; later opens are not affected
+ * @r: the object
+ *
+ * Context: as revoke_it().
+ * Return: 0; -EINTR if the caller was killed, whereupon the revoke is completed
+ *	without it; -EINPROGRESS as revoke_it().
+ */
+int revoke_files(struct revokable *r)
+{
+	return revoke_files_of_inode(r, NULL);
+}
+EXPORT_SYMBOL_GPL(revoke_files);
+
+/**
+ * revoke_files_of_inode - revoke_files() for what was opened through an inode
+ * @r: the object
+ * @inode: the inode; NULL: any
+ *
+ * Context: as revoke_it().
+ * Return: as revoke_files().
+ */
+int revoke_files_of_inode(struct revokable *r, const struct inode *inode)
+{
+	struct revoke_batch batch;
+
+	revoke_batch_init(&batch);
+	revoke_mark_files(r, inode, false, &batch);
+	return revoke_batch(r, &batch, NULL, true);
+}
+
+/**
+ * revoke_file - revoke one open file description
+ * @file: the file, to which the caller has a reference
+ *
+ * Context: as revoke_it().
+ * Return: as revoke_files(), or -EOPNOTSUPP if the file is not revokable.
+ */
+int revoke_file(struct file *file)
+{
+	struct revoke_batch batch;
+	struct revoke *rv;
+
+	if (!file_is_revokable(file))
+		return -EOPNOTSUPP;
+	revoke_batch_init(&batch);
+	rv = file->f_revoke;
+	scoped_guard(spinlock, &rv->r->lock) {
+		if (!(revoke_state(rv) & REVOKE_REVOKED))
+			revoke_mark(rv, &batch);
+	}
+	wake_up_all(&rv->r->resumed);
+	wake_up_all(&rv->r->wait);
+	return revoke_batch(rv->r, &batch, rv, true);
+}
+EXPORT_SYMBOL_GPL(revoke_file);
+
+static int __init revoke_init(void)
+{
+	release_wq = alloc_workqueue("revoke_release", WQ_UNBOUND, 0);
+	revoke_wq = alloc_workqueue("revoke", WQ_UNBOUND, 0);
+	return release_wq && revoke_wq ? 0 : -ENOMEM;
+}
+core_initcall(revoke_init);

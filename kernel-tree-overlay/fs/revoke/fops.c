@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The methods of revokable files.
+ *
+ * A file that has been opened gets a table of methods that belongs to its object
+ * instead of its driver, for as long as there is a struct file: the same members
+ * are there, so tests for presence see what they would have seen, but all of them
+ * lead here.  So whoever calls a method, be it a system call, an io_uring worker,
+ * a stacking file system or a driver, calls it as a use, see fs/revoke/use.c; and
+ * files that are not revokable pay nothing for those that are.
+ *
+ * For a file that has been revoked the policy of the object says what the method
+ * would have returned.  For one that is suspended, the call waits; that is, unless
+ * it cannot: because it is part of closing the file, holds an mmap_lock, or was
+ * told not to.
+ */
+#include <linux/aio.h>
+#include <linux/fs.h>
+#include <linux/io_uring/cmd.h>
+#include <linux/sched/mm.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "internal.h"
+
+/* For the files of an object that have the same methods of a driver */
+struct revokable_fops {
+	struct list_head		node;	/* in r->fops */
+	unsigned int			users;	/* under r->lock */
+	const struct file_operations	*real;
+	struct file_operations		fops;
+};
+
+/* What is left with a file that has been released; for __fput() */
+static const struct file_operations released_fops;
+
+/*
+ * A revoke ends the sleeps of methods as a signal would.  Only there was no
+ * signal: what such a method returns is replaced by what it would have
+ * returned had it been called a moment later.  And so for a suspend, except
+ * that it is called a moment later.
+ */
+#define call_or_wait(f, nowait, what, revoked, method, ...)		\
+({									\
+	struct file *__f = (f);						\
+	struct file_use __use;						\
+	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = 0;		\
+	int __err;							\
+									\
+	do {								\
+		__err = start_using_or_wait(__f, &__use,		\
+					    USE_KIND(what, 0), nowait);	\
+		if (__err)						\
+			break;						\
+		__ret = real_fops(__f)->method(__VA_ARGS__);			\
+		__err = stop_using_after(__f, &__use, __ret, true);	\
+	} while (__err == USE_AGAIN);					\
+	if (__err)							\
+		__ret = __err == USE_REVOKED ? (revoked) : __err;	\
+	__ret;								\
+})
+
+#define call_as_use(f, ...)	call_or_wait(f, false, __VA_ARGS__)
+
+/* For what holds an mmap_lock, in a use of mmap(2), or is not to wait. */
+#define call_without_waiting(f, what, again, revoked, method, ...)	\
+({									\
+	struct file *__f = (f);						\
+	struct file_use __use;						\
+	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = 0;		\
+	int __err;							\
+									\
+	if (revoke_enter_or_nested(__f->f_revoke, USE_KIND(what, 0),	\
+				   &__use)) {			\
+		__ret = real_fops(__f)->method(__VA_ARGS__);			\
+		__err = stop_using_after(__f, &__use, __ret, false);	\
+	} else {							\
+		__err = file_revoked(__f) ? USE_REVOKED : USE_AGAIN;	\
+	}								\
+	if (__err)							\
+		__ret = __err == USE_REVOKED ? (revoked) : (again);	\
+	__ret;								\
+})
+
+/* For what has to be called even while the file is suspended. */
+#define call_anyway(f, what, revoked, method, ...)			\
+({									\
+	struct file *__f = (f);						\
+	struct file_use __use;						\
+	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = (revoked);	\
+									\
+	if (revoke_enter(__f->f_revoke, USE_KIND(what, USE_LATE), &__use)) { \
+		__ret = real_fops(__f)->method(__VA_ARGS__);			\
+		if (stop_using_after(__f, &__use, __ret, false) == USE_REVOKED) \
+			__ret = (revoked);				\
+	}								\
+	__ret;								\
+})
+
+/* Valid in a use: the driver cannot be unloaded before that. */
+static const struct file_operations *real_fops(const struct file *file)
+{
+	return container_of_const(file->f_op, struct revokable_fops, fops)->real;
+}
+
+/**
+ * file_real_fops - the methods that a driver has given to a file
+ * @file: any file
+ *
+ * For who wants to know whether a file is one of its own, as f_op of an open file
+ * that is revokable is not the driver's.
+ *
+ * Context: a method of @file, or start_using(); else only to be compared.
+ * Return: what @file was opened with.
+ */
+const struct file_operations *file_real_fops(const struct file *file)
+{
+	if (!file_is_revokable(file) || file->f_op->release != revokable_release)
+		return file->f_op;
+	return real_fops(file);
+}
+EXPORT_SYMBOL_GPL(file_real_fops);
+
+static const struct revokable_policy *policy_of(const struct file *file)
+{
+	return &file->f_revoke->r->policy;
+}
+
+/* What read(2) of a revoked file returns */
+int revoked_read_result(const struct file *file)
+{
+	if (file->f_revoke->r->flags & REVOKABLE_READ_EOF)
+		return 0;
+	return policy_of(file)->read_error;
+}
+
+static loff_t revokable_llseek(struct file *file, loff_t offset, int whence)
+{
+	return call_as_use(file, "llseek", policy_of(file)->error,
+			   llseek, file, offset, whence);
+}
+
+static ssize_t revokable_read(struct file *file, char __user *buf, size_t len,
+			      loff_t *pos)
+{
+	return call_as_use(file, "read", revoked_read_result(file),
+			   read, file, buf, len, pos);
+}
+
+static ssize_t revokable_write(struct file *file, const char __user *buf,
+			       size_t len, loff_t *pos)
+{
+	return call_as_use(file, "write", policy_of(file)->write_error,
+			   write, file, buf, len, pos);
+}
+
+/* A request that cannot be queued: the caller gets a result right away. */
+static void make_synchronous(struct kiocb *sync, const struct kiocb *iocb)
+{
+	*sync = *iocb;
+	sync->ki_complete = NULL;
+	sync->private = NULL;
+	sync->ki_waitq = NULL;
+	sync->ki_flags &= ~(IOCB_AIO_RW | IOCB_ALLOC_CACHE | IOCB_HIPRI |
+			    IOCB_WAITQ);
+}
+
+static bool may_queue(const struct file *file)
+{
+	return file->f_revoke->r->flags & REVOKABLE_ASYNC;
+}
+
+/*
+ * A request that the method does not finish keeps using the file when the use
+ * has ended.  It is counted inside the use, so that there is no further one
+ * when all users have left, and before the call, as it may be complete before
+ * that returns.  From then on @iocb may be gone.
+ */
+static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
+		       ssize_t revoked)
+{
+	struct kiocb sync, *req = iocb;
+	struct file *file = iocb->ki_filp;
+	size_t len = iov_iter_count(iter);
+	loff_t pos = iocb->ki_pos;
+	bool may_be_queued = false;
+	struct file_use use;
+	ssize_t ret;
+	int err;
+
+again:
+	err = start_using_or_wait(file, &use, write ? USE_KIND("write", 0) :
+						      USE_KIND("read", 0),
+				  iocb->ki_flags & IOCB_NOWAIT);
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
+
+	if (!is_sync_kiocb(iocb)) {
+		may_be_queued = may_queue(file);
+		if (may_be_queued) {
+			revoke_async_begin(&use);
+		} else {
+			make_synchronous(&sync, iocb);
+			req = &sync;
+		}
+	}
+	ret = write ? real_fops(file)->write_iter(req, iter) :
+		      real_fops(file)->read_iter(req, iter);
+	if (req == &sync)
+		iocb->ki_pos = sync.ki_pos;
+	if (may_be_queued) {
+		/* A cancel function may have been set all the same. */
+		if (ret != -EIOCBQUEUED)
+			kiocb_clear_cancel_fn(iocb);
+		revoke_async_returns(&use, ret == -EIOCBQUEUED);
+	}
+
+	err = stop_using_after(file, &use, ret, true);
+	if (err == USE_AGAIN) {
+		iov_iter_revert(iter, len - iov_iter_count(iter));
+		iocb->ki_pos = pos;
+		goto again;
+	}
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
+	return ret;
+}
+
+static ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return call_rw(iocb, iter, false, revoked_read_result(iocb->ki_filp));
+}
+
+static ssize_t revokable_write_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return call_rw(iocb, iter, true,
+		       policy_of(iocb->ki_filp)->write_error);
+}
+
+/* What is still queued after a revoke is completed by ops->kick(). */
+static int revokable_iopoll(struct kiocb *iocb, struct io_comp_batch *iob,
+			    unsigned int flags)
+{
+	return call_without_waiting(iocb->ki_filp, "iopoll",
+				    0, 0, iopoll, iocb, iob, flags);
+}
+
+static int revokable_uring_cmd(struct io_uring_cmd *cmd,
+			       unsigned int issue_flags)
+{
+	struct file *file = cmd->file;
+	int revoked = policy_of(file)->ioctl_error;
+	struct file_use use;
+	int ret, err;
+
+	if (!may_queue(file))
+		return -EOPNOTSUPP;
+	/*
+	 * It has its count already, and may be complete, by this call or by
+	 * others, before the method returns.  Once the file has been revoked,
+	 * ops->kick() ends it.
+	 */
+	if (issue_flags & IO_URING_F_CANCEL) {
+		if (!revoke_enter(file->f_revoke,
+				  USE_KIND("uring_cmd", USE_LATE), &use))
+			return revoked;
+		ret = real_fops(file)->uring_cmd(cmd, issue_flags);
+		revoke_leave(&use);
+		return ret;
+	}
+	do {
+		err = start_using_or_wait(file, &use, USE_KIND("uring_cmd", 0),
+					  issue_flags & IO_URING_F_NONBLOCK);
+		if (err)
+			break;
+		revoke_async_begin(&use);
+		ret = real_fops(file)->uring_cmd(cmd, issue_flags);
+		revoke_async_returns(&use, ret == -EIOCBQUEUED);
+		err = stop_using_after(file, &use, ret, true);
+	} while (err == USE_AGAIN);
+	if (err)
+		return err == USE_REVOKED ? revoked : err;
+	return ret;
+}
+
+static int revokable_uring_cmd_iopoll(struct io_uring_cmd *cmd,
+				      struct io_comp_batch *iob,
+				      unsigned int flags)
+{
+	return call_without_waiting(cmd->file, "uring_cmd_iopoll",
+				    0, 0, uring_cmd_iopoll, cmd, iob, flags);
+}
+
+static long revokable_unlocked_ioctl(struct file *file, unsigned int cmd,
+				     unsigned long arg)
+{
+	return call_as_use(file, "ioctl", policy_of(file)->ioctl_error,
+			   unlocked_ioctl, file, cmd, arg);
+}
+
+static long revokable_compat_ioctl(struct file *file, unsigned int cmd,
+				   unsigned long arg)
+{
+	return call_as_use(file, "compat_ioctl", policy_of(file)->ioctl_error,
+			   compat_ioctl, file, cmd, arg);
+}
+
+/* With the mmap_lock held.  mmap(2) has waited before it was taken. */
+static int revokable_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return call_without_waiting(file, "mmap", -EAGAIN,
+				    policy_of(file)->mmap_error,
+				    mmap, file, vma);
+}
+
+static int revokable_mmap_prepare(struct vm_area_desc *desc)
+{
+	struct file *file = (struct file *)desc->file;
+
+	return call_without_waiting(file, "mmap_prepare",
+				    -EAGAIN, policy_of(file)->mmap_error,
+				    mmap_prepare, desc);
+}
+
+/*
+ * Moving what is left of a mapping concerns the address space only, and has to
+ * work.  A new mapping is refused later.  It cannot wait for a resume, either.
+ * Without an MMU there is none.
+ */
+static unsigned long area_once_revoked(struct file *file, unsigned long addr,
+				       unsigned long len, unsigned long pgoff,
+				       unsigned long flags)
+{
+#ifdef CONFIG_MMU
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#else
+	return -ENODEV;
+#endif
+}
+
+static unsigned long revokable_get_unmapped_area(struct file *file,
+						 unsigned long addr,
+						 unsigned long len,
+						 unsigned long pgoff,
+						 unsigned long flags)
+{
+	return call_without_waiting(file, "get_unmapped_area",
+				    area_once_revoked(file, addr, len, pgoff,
+						      flags),
+				    area_once_revoked(file, addr, len, pgoff,
+						      flags),
+				    get_unmapped_area, file, addr, len, pgoff,
+				    flags);
+}
+
+/* close(2) succeeds, and does not wait. */
+static int revokable_flush(struct file *file, fl_owner_t id)
+{
+	return call_anyway(file, "flush", 0, flush, file, id);
+}
+
+static int revokable_fsync(struct file *file, loff_t start, loff_t end,
+			   int datasync)
+{
+	return call_as_use(file, "fsync", policy_of(file)->error,
+			   fsync, file, start, end, datasync);
+}
+
+/* Switching it off succeeds: the revoke has done it. */
+static int revokable_fasync(int fd, struct file *file, int on)
+{
+	if (on)
+		WRITE_ONCE(file->f_revoke->fasync_fd, fd);
+	return call_anyway(file, "fasync", on ? policy_of(file)->error : 0,
+			   fasync, fd, file, on);
+}
+
+static ssize_t revokable_splice_read(struct file *in, loff_t *ppos,
+				     struct pipe_inode_info *pipe, size_t len,
+				     unsigned int flags)
+{
+	return call_or_wait(in, flags & SPLICE_F_NONBLOCK, "splice_read",
+			    revoked_read_result(in),
+			    splice_read, in, ppos, pipe, len, flags);
+}
+
+static ssize_t revokable_splice_write(struct pipe_inode_info *pipe,
+				      struct file *out, loff_t *ppos,
+				      size_t len, unsigned int flags)
+{
+	return call_or_wait(out, flags & SPLICE_F_NONBLOCK, "splice_write",
+			    policy_of(out)->write_error,
+			    splice_write, pipe, out, ppos, len, flags);
+}
+
+static void revokable_splice_eof(struct file *file)
+{
+	struct file_use use;
+
+	if (!revoke_enter_or_nested(file->f_revoke, USE_KIND("splice_eof", 0), &use))
+		return;
+	real_fops(file)->splice_eof(file);
+	revoke_leave(&use);
+}
+
+static long revokable_fallocate(struct file *file, int mode, loff_t offset,
+				loff_t len)
+{
+	return call_as_use(file, "fallocate", policy_of(file)->error,
+			   fallocate, file, mode, offset, len);
+}
+
+static int revokable_fadvise(struct file *file, loff_t offset, loff_t len,
+			     int advice)
+{
+	return call_as_use(file, "fadvise", policy_of(file)->error,
+			   fadvise, file, offset, len, advice);
+}
+
+/*
+ * Run by whoever reads the fdinfo; the VFS adds that the file is revoked, or
+ * suspended.
+ */
+static void revokable_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct file_use use;
+
+	if (!revoke_enter_or_nested(file->f_revoke, USE_KIND("show_fdinfo", 0), &use))
+		return;
+	real_fops(file)->show_fdinfo(m, file);
+	revoke_leave(&use);
+}
+
+/* Their presence is what tests for it see. */
+static void init_fops(struct revokable_fops *table,
+		      const struct file_operations *real)
+{
+	/* A new member needs a wrapper, or a reason why not. */
+	static_assert(sizeof(table->fops) ==
+		      (34 + !IS_ENABLED(CONFIG_MMU)) * sizeof(void *));
+
+#define wrap(op) (table->fops.op = real->op ? revokable_##op : NULL)
+	wrap(llseek);
+	wrap(read);
+	wrap(write);
+	wrap(read_iter);
+	wrap(write_iter);
+	wrap(iopoll);
+	wrap(poll);
+	wrap(unlocked_ioctl);
+	wrap(compat_ioctl);
+	wrap(mmap);
+	wrap(mmap_prepare);
+	wrap(flush);
+	wrap(fsync);
+	wrap(fasync);
+	wrap(get_unmapped_area);
+	wrap(splice_read);
+	wrap(splice_write);
+	wrap(splice_eof);
+	wrap(fallocate);
+	wrap(show_fdinfo);
+	wrap(fadvise);
+	wrap(uring_cmd);
+	wrap(uring_cmd_iopoll);
+#undef wrap
+	table->fops.fop_flags = real->fop_flags;
+	table->fops.release = revokable_release;
+	table->real = real;
+}
+
+static struct revokable_fops *find_fops(struct revokable *r,
+					const struct file_operations *real)
+{
+	struct revokable_fops *table;
+
+	lockdep_assert_held(&r->lock);
+	list_for_each_entry(table, &r->fops, node) {
+		if (table->real == real) {
+			table->users++;
+			return table;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The object's table takes the place of the driver's.  Those that share it are
+ * few, so that one more of them never fails to be made.
+ */
+void revoke_set_fops(struct revoke *rv)
+{
+	const struct file_operations *real = rv->file->f_op;
+	struct revokable_fops *table, *found;
+	struct revokable *r = rv->r;
+
+	scoped_guard(spinlock, &r->lock)
+		found = find_fops(r, real);
+	if (!found) {
+		table = kzalloc_obj(*table, GFP_KERNEL | __GFP_NOFAIL);
+		init_fops(table, real);
+		table->users = 1;
+		scoped_guard(spinlock, &r->lock) {
+			found = find_fops(r, real);
+			if (!found)
+				list_add(&table->node, &r->fops);
+		}
+		if (found)
+			kfree(table);
+		else
+			found = table;
+	}
+	rv->file->f_op = &found->fops;
+}
+
+static struct revokable_fops *table_of(const struct file *file)
+{
+	return (struct revokable_fops *)
+		container_of_const(file->f_op, struct revokable_fops, fops);
+}
+
+/*
+ * The driver can be unloaded from now on, and there may be another one where it
+ * was: the table is not for files that are opened later.
+ */
+void revoke_retire_fops(struct revoke *rv)
+{
+	guard(spinlock)(&rv->r->lock);
+	list_del_init(&table_of(rv->file)->node);
+}
+
+/* Nobody but __fput() has the file, and that does not call a method any more. */
+void revoke_put_fops(struct revoke *rv)
+{
+	struct revokable_fops *table = table_of(rv->file);
+
+	rv->file->f_op = &released_fops;
+	scoped_guard(spinlock, &rv->r->lock) {
+		if (--table->users)
+			return;
+		list_del(&table->node);
+	}
+	kfree(table);
+}

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suspending: nobody uses an object for a while.
+ *
+ * A suspend sets SUSPENDED in each file, which refuses new uses, zaps, kicks, and
+ * waits until no file has PAUSING any more: the last user takes that away.  Only
+ * the caller's own uses may remain.  What is let in meanwhile is called by a use
+ * that is still counted.  Then it zaps once more, what those who were inside have
+ * inserted.
+ *
+ * A revoke takes SUSPENDED away, and counts the same uses: none of the two has
+ * to know of the other.
+ */
+#include <linux/bitfield.h>
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+
+#include "internal.h"
+
+/**
+ * file_suspended - is this file suspended?
+ * @file: the file
+ *
+ * True from the moment on at which methods are put off.  For the wait
+ * conditions of drivers: a method that sees this should return -ERESTARTSYS,
+ * and is called again.  Who is not a kernel thread, and sleeps interruptibly,
+ * need not look.
+ *
+ * Context: any, with a reference to @file or from one of its methods.
+ * Return: true if it is.
+ */
+bool file_suspended(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       revoke_state(file->f_revoke) & REVOKE_SUSPENDED;
+}
+EXPORT_SYMBOL_GPL(file_suspended);
+
+/*
+ * Those who are put off
+ */
+
+/* Until resumed, or revoked: with an error, it is not to be waited for. */
+int may_await_resume(const struct file *file, const struct revokable *r,
+		     bool nowait)
+{
+	if (nowait || file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	if (r->policy.suspended_error)
+		return r->policy.suspended_error;
+	/*
+	 * Whoever resumes this object may be waiting for the caller to leave
+	 * another one; or this one, which it has suspended itself.
+	 */
+	if (current->flags & PF_EXITING || revoke_caller_inside(NULL))
+		return -EAGAIN;
+	/* Nor for the lock that faults and munmap(2) have to wait for. */
+	if (current->mm)
+		lockdep_assert_not_held(&current->mm->mmap_lock);
+	return 0;
+}
+
+/* 0: it is not suspended any more; else an error for the caller */
+static int revoke_await_resume(struct file *file, bool nowait)
+{
+	struct revoke *rv = file->f_revoke;
+
+	return may_await_resume(file, rv->r, nowait) ?:
+	       wait_event_interruptible(rv->r->resumed, !file_suspended(file));
+}
+
+/* 0: the use has started; USE_REVOKED; or an error. */
+int start_using_or_wait(struct file *file, struct file_use *use,
+			const struct use_kind *kind, bool nowait)
+{
+	while (unlikely(!revoke_enter_or_nested(file->f_revoke, kind, use))) {
+		int ret;
+
+		if (file_revoked(file))
+			return USE_REVOKED;
+		ret = revoke_await_resume(file, nowait);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * Has a method been woken for a revoke or a suspend?  There was no signal, so
+ * none is to be seen.  It is called again only if it says that it can be: -EINTR
+ * means that something has happened already.
+ */
+static noinline int use_interrupted(struct file *file, unsigned int left,
+				    s64 ret, bool repeats)
+{
+	if (file_revoked(file))
+		return USE_REVOKED;
+	if (!left || ret == -EINTR)
+		return 0;
+	/*
+	 * It was a signal as well; or what has called this method has been told
+	 * to leave, too, and would have to wait for the next call to be woken.
+	 */
+	if (task_sigpending(current) ||
+	    (repeats && revoke_caller_inside(file->f_revoke->r)))
+		return 0;
+	return USE_AGAIN;
+}
+
+/*
+ * After a method that has returned @ret.  Again: when it is resumed, by the
+ * caller if that @repeats the call, else by somebody further up.
+ */
+int stop_using_after(struct file *file, struct file_use *use, s64 ret,
+		     bool repeats)
+{
+	unsigned int left = revoke_leave(use);
+
+	if (likely(!revoke_interrupted(ret)))
+		return 0;
+	return use_interrupted(file, left, ret, repeats);
+}
+
+static unsigned long revokable_suspends(struct revokable *r)
+{
+	guard(spinlock)(&r->lock);
+	return r->suspends;
+}
+
+/*
+ * mmap(2) of a file, before it takes the mmap_lock.  Of the suspends that are
+ * counted in @seen none makes it fail then: they have been waited for.
+ */
+int __revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	*seen = revokable_suspends(file->f_revoke->r);
+	return file_suspended(file) ? revoke_await_resume(file, false) : 0;
+}
+
+/* With the lock, it has got -EAGAIN: from a suspend that came later? */
+bool __revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return file_suspended(file) ||
+	       revokable_suspends(file->f_revoke->r) != seen;
+}
+
+/*
+ * For a page fault that has dropped its lock, with a reference to its revoke.
+ * It is repeated, whatever was the reason to wake up.
+ */
+void revoke_await_resume_fault(struct revoke *rv, unsigned int state)
+{
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait(&rv->r->resumed, &wait, state);
+	if (revoke_state(rv) & REVOKE_SUSPENDED)
+		schedule();
+	finish_wait(&rv->r->resumed, &wait);
+	revoke_put(rv);
+}
+
+/*
+ * Somebody has polled, and was not let in.  Returns whether there will be a
+ * wake-up; if not, have another look.
+ */
+bool revoke_poll_later(struct revoke *rv, bool queued)
+{
+	struct revoke_pollers *pollers = READ_ONCE(rv->pollers);
+	struct revokable *r = rv->r;
+
+	guard(spinlock)(&r->lock);
+	if (!(revoke_state(rv) & REVOKE_SUSPENDED))
+		return false;
+	/* Nobody has ever waited. */
+	if (!pollers)
+		return true;
+	if (queued)
+		WRITE_ONCE(pollers->relays_due, true);
+	if (list_empty(&pollers->again))
+		list_add_tail(&pollers->again, &r->poll_again);
+	return true;
+}
+
+/*
+ * Suspend and resume
+ */
+
+#define SUSPEND_BUSY	1
+
+static int suspend_begin(struct revokable *r, bool inside)
+{
+	guard(spinlock)(&r->lock);
+	if (r->state == REVOKABLE_DEAD)
+		return r->policy.error;
+	if (inside && r->suspending)
+		return -EBUSY;
+	if (r->changing)
+		return SUSPEND_BUSY;
+	r->changing = true;
+	r->suspending = true;
+	r->suspended++;
+	r->suspends++;
+	/* What the caller calls from now on is not let in: it is not waited for. */
+	if (inside)
+		WRITE_ONCE(r->suspender, current);
+	/* What is opened from now on has to wait. */
+	WRITE_ONCE(r->state, REVOKABLE_SUSPENDED);
+	return 0;
+}
+
+/* With r->walk, so that nobody else gives files another one */
+static u64 last_ticket(struct revokable *r)
+{
+	lockdep_assert_held(&r->walk);
+	guard(spinlock)(&r->lock);
+	return r->ticket;
+}
+
+/*
+ * The next file that is open since before @ticket.  With a reference; it is not
+ * found again.
+ */
+static struct revoke *next_file(struct revokable *r, u64 ticket)
+{
+	struct revoke *rv;
+
+	lockdep_assert_held(&r->walk);
+	guard(spinlock)(&r->lock);
+	rv = list_first_entry_or_null(&r->files, struct revoke, node);
+	if (!rv || rv->ticket > ticket)
+		return NULL;
+	rv->ticket = ++r->ticket;
+	list_move_tail(&rv->node, &r->files);
+	kref_get(&rv->ref);
+	return rv;
+}
+
+/* Returns what it was before; nothing if somebody else has got it. */
+static u64 file_suspend(struct revoke *rv)
+{
+	u64 suspended, state = revoke_state(rv);
+	bool own = revoke_own_uses(rv);
+
+	/* Before it can be looked at, which is for the report. */
+	rv->since = jiffies;
+	do {
+		if (state & (REVOKE_REVOKED | REVOKE_CLOSED))
+			return 0;
+		suspended = state | REVOKE_SUSPENDED;
+		/* The caller's own uses it counts: own_files_quiet(). */
+		if (state & REVOKE_USERS && !own)
+			suspended |= REVOKE_PAUSING;
+	} while (!atomic64_try_cmpxchg(&rv->state, &state, suspended));
+	if ((suspended ^ state) & REVOKE_PAUSING)
+		atomic_inc(&rv->r->pausing);
+	return state;
+}
+
+struct suspend {
+	bool	mapped;		/* one of the files may be */
+	bool	used;		/* somebody is inside, perhaps the caller */
+};
+
+static void files_suspend(struct revokable *r, struct suspend *s)
+{
+	struct revoke *rv;
+	u64 state, ticket;
+
+	guard(mutex)(&r->walk);
+	ticket = last_ticket(r);
+	while ((rv = next_file(r, ticket))) {
+		state = file_suspend(rv);
+		s->mapped |= !!(state & REVOKE_MAPPED);
+		s->used |= !!(state & REVOKE_USERS);
+		revoke_put(rv);
+		cond_resched();
+	}
+}
+
+static void files_resume(struct revokable *r)
+{
+	struct revoke *rv;
+	u64 ticket;
+
+	guard(mutex)(&r->walk);
+	ticket = last_ticket(r);
+	while ((rv = next_file(r, ticket))) {
+		atomic64_andnot(REVOKE_SUSPENDED | REVOKE_REPORTED, &rv->state);
+		revoke_put(rv);
+		cond_resched();
+	}
+}
+
+/* Is nobody else inside of the files that the caller is inside of? */
+static bool own_files_quiet(const struct revokable *r)
+{
+	const struct use_kind *kind;
+	struct revoke *rv;
+	u64 state;
+	int i;
+
+	for (i = 0; i < REVOKE_NAMES; i++) {
+		rv = name_read(current, i, &kind);
+		if (!rv || rv->r != r)
+			continue;
+		state = revoke_state(rv);
+		if (state & REVOKE_SUSPENDED &&
+		    FIELD_GET(REVOKE_USERS, state) > revoke_own_uses(rv))
+			return false;
+	}
+	return true;
+}
+
+static bool all_quiet(struct revokable *r)
+{
+	return !atomic_read(&r->pausing) && own_files_quiet(r);
+}
+
+/* A task may go to sleep after the kick, so it is repeated. */
+static int await_users(struct revokable *r)
+{
+	u64 ticket;
+
+	while (!wait_event_timeout(r->wait, all_quiet(r), HZ)) {
+		revoke_kick(r);
+		revoke_report(r);
+	}
+	/* And those that are on their way out. */
+	scoped_guard(spinlock, &r->lock)
+		ticket = r->ticket;
+	return revoke_wait(r, ticket, NULL, false);
+}
+
+/* Pollers look again; with no events given, all of them. */
+static void revokable_poll_again(struct revokable *r)
+{
+	struct revoke_pollers *pollers;
+	LIST_HEAD(again);
+
+	scoped_guard(spinlock, &r->lock)
+		list_splice_init(&r->poll_again, &again);
+	for (;;) {
+		guard(rcu)();
+		scoped_guard(spinlock, &r->lock) {
+			pollers = list_first_entry_or_null(&again,
+							   struct revoke_pollers,
+							   again);
+			if (!pollers)
+				return;
+			list_del_init(&pollers->again);
+		}
+		/* Off the list, RCU keeps it. */
+		wake_up_all(&pollers->wait);
+	}
+}
+
+/* The object is not suspended any more; the caller has r->changing. */
+static void give_back(struct revokable *r)
+{
+	scoped_guard(spinlock, &r->lock) {
+		r->suspender = NULL;
+		if (r->state == REVOKABLE_SUSPENDED)
+			WRITE_ONCE(r->state, REVOKABLE_LIVE);
+	}
+	/*
+	 * Whoever finds a file without the flag also finds what the caller has
+	 * done until now.
+	 */
+	files_resume(r);
+	scoped_guard(spinlock, &r->lock) {
+		r->suspending = false;
+		r->changing = false;
+	}
+	wake_up_all(&r->resumed);
+	revokable_poll_again(r);
+}
+
+/* @failed: it is undone.  Somebody may have resumed it meanwhile, too. */
+static void suspend_end(struct revokable *r, bool failed)
+{
+	bool suspended;
+
+	scoped_guard(spinlock, &r->lock) {
+		if (failed && r->suspended)
+			r->suspended--;
+		suspended = r->suspended;
+		if (suspended) {
+			r->suspending = false;
+			r->changing = false;
+		}
+	}
+	if (suspended)
+		wake_up_all(&r->resumed);
+	else
+		give_back(r);
+}
+
+/**
+ * revokable_suspend - let nobody use an object for a while
+ * @r: the object
+ *
+ * When this returns 0, and until revokable_resume(), no method runs for any
+ * file of the object, except for those that cannot be put off: ->flush,
+ * ->release, ->fasync, the cancelling of io_uring commands, and what vm_ops
+ * have to say about the address space: ->open, ->close, ->may_split, ->mremap,
+ * ->mprotect, ->pagesize, ->set_policy and ->get_policy.  These the driver
+ * keeps from the hardware itself.  Requests that methods have left behind are
+ * its own business, too.
+ *
+ * Other calls wait, or fail, see struct revokable_policy.  Who sleeps in a
+ * method is woken as by a revoke, and called again after the resume if the
+ * method returns -ERESTARTSYS; ops->kick is not called.  Access through
+ * mappings ends at once.  Waits without limit for tasks inside of methods, as
+ * revoke_it() does, but not for the caller's own uses: an ioctl may suspend its
+ * object.
+ *
+ * Suspends nest; each has to be undone by a revokable_resume(), by whomever.
+ * revokable_suspend() of an object that is being suspended waits for that.
+ *
+ * Context: may sleep.  The caller must hold no lock that a method or ->release
+ *	of the object takes, nor any that is taken inside of an mmap_lock.
+ * Return: 0; policy.error if the object is dead; -EBUSY if the caller is inside
+ *	of a method, and the object is being suspended by somebody else, who may
+ *	be waiting for it to leave, or its file is being revoked.
+ */
+int revokable_suspend(struct revokable *r)
+{
+	bool inside = revoke_caller_inside(r);
+	struct suspend s = {};
+	int ret;
+
+	might_sleep();
+	/* Without names for its uses, it cannot be told which are its own. */
+	if (WARN_ON_ONCE(current->uses.unnamed))
+		return -EBUSY;
+	wait_event(r->resumed, (ret = suspend_begin(r, inside)) !=
+			       SUSPEND_BUSY);
+	if (ret)
+		return ret;
+
+	files_suspend(r, &s);
+	if (s.mapped)
+		revoke_zap(r, REVOKE_SUSPENDED);
+	if (s.used)
+		revoke_kick(r);
+
+	if (!inside)
+		drain_acquire(r);
+	ret = await_users(r);
+	if (!inside)
+		drain_release(r);
+
+	/* Those who were inside may have mapped a file for the first time. */
+	if (s.mapped || s.used)
+		revoke_zap(r, REVOKE_SUSPENDED);
+	suspend_end(r, ret);
+	return ret ? -EBUSY : 0;
+}
+EXPORT_SYMBOL_GPL(revokable_suspend);
+
+/**
+ * revokable_resume - undo a revokable_suspend()
+ * @r: the object; it may have been revoked meanwhile
+ *
+ * With the last one, calls that have been waiting go on.  What was mapped is
+ * not: it is up to ->fault to bring it back.
+ *
+ * Context: may sleep; may be called from inside of a method.
+ */
+void revokable_resume(struct revokable *r)
+{
+	might_sleep();
+	scoped_guard(spinlock, &r->lock) {
+		if (WARN_ON_ONCE(!r->suspended) || --r->suspended)
+			return;
+		/* Whoever is suspending, or resuming, it sees that it is zero. */
+		if (r->changing)
+			return;
+		r->changing = true;
+	}
+	give_back(r);
+}
+EXPORT_SYMBOL_GPL(revokable_resume);

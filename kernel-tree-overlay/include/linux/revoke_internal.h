@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Revoke: what fs/revoke/, mm/revoke.c and the VFS share.
+ *
+ * Drivers want <linux/revoke.h>.
+ */
+#ifndef _LINUX_REVOKE_INTERNAL_H
+#define _LINUX_REVOKE_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/revoke.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct address_space;
+struct cdev;
+struct pid;
+
+enum revokable_state {
+	REVOKABLE_LIVE,
+	REVOKABLE_SUSPENDED,	/* or being so; back to LIVE, or DEAD */
+	REVOKABLE_DEAD,
+};
+
+/*
+ * An object whose open files can be taken away; created by revokable_alloc().
+ */
+struct revokable {
+	struct kref			ref;
+	spinlock_t			lock;	/* all down to @zap_list */
+	enum revokable_state		state;
+	unsigned int			suspended;	/* how many times */
+	unsigned long			suspends;	/* so far */
+	bool				changing;	/* by a suspend or a resume ... */
+	bool				suspending;	/* ... that waits for users */
+	/* who has suspended it from within, to be compared with current */
+	const struct task_struct	*suspender;
+	/* those that a revoke has still to find, and those on their way out */
+	struct list_head		files;
+	struct list_head		leaving;
+	u64				ticket;	/* the last one of both lists */
+	void				(*done)(void *data);
+	bool				done_wanted;
+	struct list_head		poll_again;	/* when it is resumed */
+	struct list_head		fops;		/* struct revokable_fops */
+	struct list_head		mappings;	/* struct revokable_mapping */
+	unsigned int			zap_turn;
+	struct list_head		zap_list[2];	/* of @zap_work, and its next */
+
+	struct mutex			walk;	/* to go through @files */
+	atomic_t			pausing;	/* files with REVOKE_PAUSING */
+	wait_queue_head_t		wait;	/* for uses and files to leave */
+	wait_queue_head_t		resumed;	/* or not @changing */
+	const struct revokable_ops	*ops;	/* NULL once dead and empty */
+	struct revokable_policy		policy;
+	unsigned int			flags;
+	void				*data;
+	struct work_struct		done_work;
+	struct work_struct		zap_work;
+	struct delayed_work		watch;	/* while @leaving has entries */
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct lockdep_map		dep_map;
+#endif
+	struct rcu_head			rcu;
+};
+
+/*
+ * revoke->state: two counts and some flags in one word, so that whoever changes
+ * a count knows all of it.
+ *
+ * 2^26 uses are 16 for each of all tasks there can be; 2^27 requests of one file
+ * need more memory than one user gets.
+ */
+#define REVOKE_USER		BIT_ULL(0)	/* one use that a suspend waits for */
+#define REVOKE_USERS		GENMASK_ULL(25, 0)
+#define REVOKE_LATE_USER	BIT_ULL(26)	/* one that it does not, or a request */
+#define REVOKE_LATE_USERS	GENMASK_ULL(52, 26)
+#define REVOKE_INSIDE		(REVOKE_USERS | REVOKE_LATE_USERS)
+#define REVOKE_PAUSING		BIT_ULL(53)	/* a suspend waits for no user to be left */
+#define REVOKE_OPENING		BIT_ULL(54)	/* ->open is running */
+#define REVOKE_OPENED		BIT_ULL(55)	/* there will be a ->release */
+#define REVOKE_MAPPED		BIT_ULL(56)	/* there may be, or was, a VMA */
+#define REVOKE_SUSPENDED	BIT_ULL(57)	/* only late uses begin */
+#define REVOKE_REVOKED		BIT_ULL(58)	/* no use begins, but of a VMA's */
+#define REVOKE_CLOSED		BIT_ULL(59)	/* no use begins */
+#define REVOKE_FPUT		BIT_ULL(60)	/* closed by __fput() */
+#define REVOKE_OOPSED		BIT_ULL(61)	/* a method has not returned */
+#define REVOKE_GONE		BIT_ULL(62)	/* ->release has returned */
+#define REVOKE_REPORTED		BIT_ULL(63)	/* that it takes long */
+
+/* What begins a use, and what it is refused by */
+#define USE_LATE		BIT(0)	/* a suspend admits it, and does not wait */
+#define USE_VMA			BIT(1)	/* and a revoke, until the file is closed */
+#define USE_INSERTS		BIT(2)	/* it may make page table entries */
+#define USE_RELEASE		BIT(3)	/* it is not counted, and not kicked */
+
+#define use_one(flags) \
+	((flags) & (USE_LATE | USE_VMA) ? REVOKE_LATE_USER : REVOKE_USER)
+#define use_refused_by(flags)						\
+	((flags) & USE_VMA ? REVOKE_CLOSED :				\
+	 (flags) & USE_LATE ? REVOKE_REVOKED | REVOKE_CLOSED :		\
+	 REVOKE_SUSPENDED | REVOKE_REVOKED | REVOKE_CLOSED)
+
+struct use_kind {
+	const char		*name;		/* for the report */
+	unsigned int		flags;
+	u64			one;		/* REVOKE_USER or REVOKE_LATE_USER */
+	u64			refused_by;
+};
+
+/* A kind of use that is there for as long as the kernel: not for modules. */
+#define USE_KIND(_name, _flags)						\
+({									\
+	static const struct use_kind __kind = {				\
+		.name		= (_name),				\
+		.flags		= (_flags),				\
+		.one		= use_one(_flags),			\
+		.refused_by	= use_refused_by(_flags),		\
+	};								\
+	&__kind;							\
+})
+
+/*
+ * The revokable side of one open file.
+ *
+ * Two references are there from the start: that of the file, and one until
+ * REVOKE_GONE, which comes when the counts are zero.  So whoever is counted
+ * needs none.
+ */
+struct revoke {
+	atomic64_t		state;
+	struct file		*file;		/* until REVOKE_GONE */
+	struct revokable	*r;
+	struct list_head	node;		/* r->files or r->leaving */
+	u64			ticket;		/* its place there */
+	struct kref		ref;
+	unsigned int		since;		/* jiffies: when it began to leave */
+	struct revoke_pollers	*pollers;	/* since the first ->poll */
+	struct revoke_maps	*maps;		/* since the first ->mmap */
+	struct pid		*opener;	/* the thread group that has opened it */
+	struct cdev		*cdev;		/* to be put after ->release */
+	int			fasync_fd;	/* as fcntl(F_SETFL) was told */
+	union {
+		struct list_head	batch;	/* while a revoker has a count */
+		struct work_struct	work;	/* from REVOKE_CLOSED on */
+		struct rcu_head		rcu;	/* without a reference */
+	};
+};
+
+#ifdef CONFIG_REVOKE
+static inline u64 revoke_state(const struct revoke *rv)
+{
+	return atomic64_read(&rv->state);
+}
+
+/* For those who wait for it: what ->release has done is visible. */
+static inline bool revoke_is_gone(const struct revoke *rv)
+{
+	/* Pairs with revoke_gone(). */
+	return atomic64_read_acquire(&rv->state) & REVOKE_GONE;
+}
+
+/* Uses, see fs/revoke/use.c */
+bool revoke_enter(struct revoke *rv, const struct use_kind *kind,
+		  struct file_use *use);
+bool revoke_enter_or_nested(struct revoke *rv, const struct use_kind *kind,
+			    struct file_use *use);
+
+/* What revoke_leave() has seen, for whoever may have to repeat a call */
+#define LEFT_SUSPENDED	BIT(0)
+#define LEFT_KICKED	BIT(1)
+unsigned int revoke_leave(struct file_use *use);
+
+bool revoke_caller_inside(const struct revokable *r);
+bool revoke_kicked(const struct task_struct *task);
+void revoke_oopsed(void);
+
+static inline void revoke_init_task(struct task_struct *task)
+{
+	memset(&task->uses, 0, sizeof(task->uses));
+	raw_spin_lock_init(&task->uses.lock);
+}
+
+/* Between fs/ and mm/ */
+void revoke_put(struct revoke *rv);
+void revoke_drop_async(struct revoke *rv, u64 counts);
+void revoke_await_resume_fault(struct revoke *rv, unsigned int state);
+extern struct workqueue_struct *revoke_wq;
+
+void revoke_zap(struct revokable *r, u64 flags);
+void revoke_zap_pages(struct revokable *r, pgoff_t first, pgoff_t last);
+void revoke_zap_later(struct revoke *rv);
+void revoke_zap_work(struct work_struct *work);
+void revoke_forget_maps(struct revoke *rv);
+void revoke_free_maps(struct revoke *rv);
+
+/* For the VFS */
+struct revokable *chrdev_get_revokable(dev_t devt);
+void __revoke_open_done(struct file *file);
+int __revoke_open_failed(struct file *file, int error);
+void revoke_async_begin(struct file_use *use);
+void revoke_async_returns(struct file_use *use, bool queued);
+void revoke_async_end(struct revoke *rv);
+struct revoke *__revoke_cmd_done(struct file *file, s32 *ret);
+
+/*
+ * A character device's file pins the cdev it was opened through.  By the time
+ * it is released, the inode may lead to another one, of a re-probed device.
+ */
+static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
+{
+	if (file_is_revokable(file))
+		file->f_revoke->cdev = cdev;
+}
+
+static inline struct revoke *file_revoke(const struct file *file)
+{
+	return file_is_revokable(file) ? file->f_revoke : NULL;
+}
+
+/* For what the VFS does with a file without calling a method: 0 or an errno */
+static inline int revoked_error(const struct file *file)
+{
+	return file_revoked(file) ? file->f_revoke->r->policy.error : 0;
+}
+
+/* For mm/ */
+static inline int revoked_mmap_error(const struct file *file)
+{
+	return file->f_revoke->r->policy.mmap_error;
+}
+
+static inline bool revokable_dontcopy(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       file->f_revoke->r->flags & REVOKABLE_DONTCOPY;
+}
+
+int revokable_mmap_begin(struct file *file, struct file_use *use);
+int revokable_mmap_ops(struct file *file, struct file *vm_file,
+		       const struct vm_operations_struct **ops);
+
+int __revokable_mmap_wait(struct file *file, unsigned long *seen);
+bool __revokable_mmap_again(struct file *file, unsigned long seen);
+
+static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	return file && file_is_revokable(file) ?
+		       __revokable_mmap_wait(file, seen) : 0;
+}
+
+static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return file && file_is_revokable(file) &&
+	       __revokable_mmap_again(file, seen);
+}
+
+static inline void revoke_open_done(struct file *file)
+{
+	if (file_is_revokable(file))
+		__revoke_open_done(file);
+}
+
+static inline int revoke_open_failed(struct file *file, int error)
+{
+	return file_is_revokable(file) ? __revoke_open_failed(file, error) :
+					 error;
+}
+
+/*
+ * An io_uring command is about to be completed with *@ret, which may change.
+ * If the result is not NULL, it is for revoke_async_end() afterwards.
+ */
+static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)
+{
+	return file_is_revokable(file) ? __revoke_cmd_done(file, ret) : NULL;
+}
+#else
+static inline bool revoke_kicked(const struct task_struct *task)
+{
+	return false;
+}
+
+static inline void revoke_oopsed(void)
+{
+}
+
+static inline void revoke_init_task(struct task_struct *task)
+{
+}
+
+static inline void revoke_async_end(struct revoke *rv)
+{
+}
+
+static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
+{
+}
+
+static inline struct revoke *file_revoke(const struct file *file)
+{
+	return NULL;
+}
+
+static inline int revoked_error(const struct file *file)
+{
+	return 0;
+}
+
+static inline int revoked_mmap_error(const struct file *file)
+{
+	return 0;
+}
+
+static inline bool revokable_dontcopy(const struct file *file)
+{
+	return false;
+}
+
+static inline int revokable_mmap_begin(struct file *file, struct file_use *use)
+{
+	return 0;
+}
+
+static inline int revokable_mmap_ops(struct file *file, struct file *vm_file,
+				     const struct vm_operations_struct **ops)
+{
+	return 0;
+}
+
+static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+{
+	return 0;
+}
+
+static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
+{
+	return false;
+}
+
+static inline void revoke_open_done(struct file *file)
+{
+}
+
+static inline int revoke_open_failed(struct file *file, int error)
+{
+	return error;
+}
+
+static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)
+{
+	return NULL;
+}
+#endif
+
+#endif /* _LINUX_REVOKE_INTERNAL_H */
