@@ -103,6 +103,7 @@ REVOKE_TEST_P(AccountingPrivate, OfProcessesThatEnd, baseline::kEnosys) {
     TEST_PCHECK(munmap(const_cast<std::uint64_t*>(PageWord(copies, 3)), 2 * PageSize()) == 0);
     touched.Reach();
     TEST_CHECK(revoked.WaitFor(1));
+    CheckAllDead(shared.base());
   };
   Child first(body);
   Child second(body);
@@ -218,6 +219,7 @@ REVOKE_TEST_P(AccountingPrivate, UnlockedAfterwards, baseline::kEnosys) {
   Revoke();
   EXPECT_THAT(munlock(mapping.base(), mapping.size()), SyscallSucceeds());
   EXPECT_EQ(Status("VmLck"), before);
+  ExpectAllDead(mapping);
 }
 
 // An attempt to map that fails leaves nothing locked, or mapped, behind.

@@ -19,14 +19,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <iostream>
 #include <list>
 #include <optional>
 #include <ostream>
@@ -764,46 +761,6 @@ REVOKE_TEST_P(PollOrder, IsThatOfTheBase, baseline::kEnosys) {
   }
   EXPECT_EQ(OfFile(0, ours), OfFile(0, never));
   EXPECT_EQ(OfFile(1, ours), OfFile(1, never));
-}
-
-// ---- what wake-ups cost ----
-
-// The time that a driver's wake-up takes, with this many epoll instances on one file. For whoever
-// reads the results: times are not judged, the number of relays is by
-// ManyPollersOfAFileCostOneRelay.
-class PollCost : public PollTest, public testing::WithParamInterface<std::size_t> {
- protected:
-  static constexpr std::size_t kWakeUps = 100;
-
-  // Of the best round, as the machine has other things to do as well.
-  std::chrono::nanoseconds Of(Dev dev) const {
-    const FileDescriptor fd = OpenDevice(dev);
-    std::vector<FileDescriptor> epolls;
-    for (std::size_t i = 0; i < GetParam(); ++i) epolls.push_back(Watch(fd.get()));
-    std::vector<char> drain(kWakeUps);
-    auto best = std::chrono::nanoseconds::max();
-    for (int round = 0; round < 20; ++round) {
-      const auto begin = std::chrono::steady_clock::now();
-      for (std::size_t i = 0; i < kWakeUps; ++i) PutData(1, dev);
-      best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - begin);
-      EXPECT_THAT(read(fd.get(), drain.data(), drain.size()), SyscallSucceedsWithValue(kWakeUps));
-    }
-    return best / kWakeUps;
-  }
-};
-
-INSTANTIATE_TEST_SUITE_P(, PollCost, testing::Values(1, 16, 256),
-                         [](const testing::TestParamInfo<std::size_t>& info) {
-                           return "Watchers" + std::to_string(info.param);
-                         });
-
-// One relay more to call, however many there are.
-REVOKE_TEST_P(PollCost, OfAWakeUp, baseline::kEnosys) {
-  const std::chrono::nanoseconds on_base = Of(Dev::kNever);
-  const std::chrono::nanoseconds ours = Of(Dev::kDefault);
-  std::cout << "a wake-up: " << ours.count() << " ns, of a file that cannot be revoked "
-            << on_base.count() << " ns" << std::endl;
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
 }
 
 // ---- exclusive waits ----

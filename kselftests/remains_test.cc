@@ -425,19 +425,6 @@ REVOKE_TEST_F(RemainsPosixLock, GoesWithItsProcess, baseline::kEnosys) {
   EXPECT_THAT(TryFromAnotherProcess(), Granted());
 }
 
-// There are none that a revoke could forget.
-REVOKE_TEST_F(RemainsTest, LeasesAreRefusedAsEver, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice(Dev::kDefault, O_RDONLY);
-  for (const bool stale : {false, true}) {
-    SCOPED_TRACE(stale ? "of a stale file" : "of a file");
-    for (const int type : {F_RDLCK, F_WRLCK, F_UNLCK}) {
-      EXPECT_THAT(fcntl(fd.get(), F_SETLEASE, type), SyscallFailsWithErrno(EINVAL)) << type;
-    }
-    EXPECT_THAT(fcntl(fd.get(), F_GETLEASE), SyscallSucceedsWithValue(F_UNLCK));
-    ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  }
-}
-
 // ---- watches of the file system ----
 
 class RemainsWatch : public RemainsTest {
@@ -451,7 +438,6 @@ class RemainsWatch : public RemainsTest {
     ASSERT_THAT(MakeDeviceNode(node(), S_IFCHR, *device), SyscallSucceeds());
   }
 
-  const std::string& dir() const { return dir_.path(); }
   std::string node() const { return dir_ / "node"; }
   FileDescriptor OpenNode(int flags) const { return Open(node(), flags); }
 
@@ -538,31 +524,6 @@ REVOKE_TEST_F(RemainsWatch, FanotifyTellsOfTheCloseOnceAndThen, baseline::kEnosy
   EXPECT_THAT(TakeFanotify(watch), IsEmpty());
   ASSERT_THAT(fd.Close(), SyscallSucceeds());
   EXPECT_THAT(TakeFanotify(watch), ElementsAre(FAN_CLOSE_WRITE));
-}
-
-// dnotify belongs to descriptors of directories, which cannot be revoked.
-REVOKE_TEST_F(RemainsWatch, DnotifyOfItsDirectoryIsNotTouched, baseline::kEnosys) {
-  const FileDescriptor fd = OpenNode(O_RDWR);
-  const FileDescriptor directory = Open(dir(), O_RDONLY | O_DIRECTORY);
-  const int number = SIGRTMIN + 1;
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, number);
-  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &set, nullptr), 0);
-  ASSERT_THAT(fcntl(directory.get(), F_SETSIG, number), SyscallSucceeds());
-  ASSERT_THAT(fcntl(directory.get(), F_NOTIFY,
-                    DN_ACCESS | DN_MODIFY | DN_ATTRIB | DN_DELETE | DN_MULTISHOT),
-              SyscallSucceeds());
-  ASSERT_THAT(fcntl(fd.get(), F_NOTIFY, DN_ACCESS), SyscallFailsWithErrno(ENOTDIR));
-  EXPECT_THAT(RevokeFile(directory.get()), SyscallFailsWithErrno(EOPNOTSUPP));
-  ASSERT_THAT(Revoke(), SyscallSucceedsWithValue(0));
-  EXPECT_THAT(fcntl(fd.get(), F_NOTIFY, DN_ACCESS), SyscallFailsWithErrno(ENOTDIR));
-  siginfo_t info{};
-  constexpr timespec kNow{};
-  EXPECT_THAT(sigtimedwait(&set, &info, &kNow), SyscallFailsWithErrno(EAGAIN));
-  ASSERT_THAT(chmod(node().c_str(), 0644), SyscallSucceeds());
-  EXPECT_THAT(sigtimedwait(&set, &info, &kNow), SyscallSucceedsWithValue(number));
-  EXPECT_EQ(info.si_fd, directory.get());
 }
 
 // ---- epoll ----

@@ -465,8 +465,10 @@ REVOKE_TEST_F(SuspendTest, Nests, baseline::kEnosys) {
 }
 
 REVOKE_TEST_F(SuspendTest, OtherDevicesGoOn, baseline::kEnosys) {
+  const FileDescriptor fd = OpenDevice(Dev::kDefault, O_RDWR | O_NONBLOCK);
   const FileDescriptor other = OpenDevice(Dev::kEof);
   const Suspension suspension(control(), Dev::kDefault);
+  EXPECT_THAT(Generation(fd.get()), SyscallFailsWithErrno(EAGAIN));
   EXPECT_THAT(Generation(other.get()), SyscallSucceeds());
   EXPECT_THAT(OpenDevice(Dev::kEof), SyscallSucceeds());
 }

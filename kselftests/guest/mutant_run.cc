@@ -3,6 +3,7 @@
 #include "mutant_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -29,6 +30,10 @@ constexpr char kProgram[] = "run-mutants";
 constexpr std::chrono::seconds kSlack{30};
 // How often a sign of life is given while a suite runs; the host waits for it.
 constexpr std::chrono::seconds kSignOfLife{5};
+// With the mutant on, a test has at least so many times as long as it took without.
+constexpr int kLonger = 3;
+// What the suites know it by.
+constexpr char kPercent[] = "REVOKE_DEADLINE_PERCENT";
 
 std::string Join(const std::vector<std::string>& words) {
   std::string text;
@@ -89,16 +94,18 @@ bool MutantRun::Do(const Step& step) {
   std::filesystem::remove(stem + ".ktap");
   Append(mutants::BeginLine(step));
   std::optional<std::string> sick;
-  if (!control) sick = RunBefore(step);
-  if (!sick) sick = RunStep(step, stem);
+  double seconds = 0;
+  if (!control) sick = RunBefore(step, &seconds);
+  if (!sick) sick = RunStep(step, stem, control ? 100 : PercentFor(step, seconds));
   if (sick) Append(mutants::SickLine(*sick));
   Append(mutants::EndLine());
   return !sick;
 }
 
-std::optional<std::string> MutantRun::RunBefore(const Step& step) {
+std::optional<std::string> MutantRun::RunBefore(const Step& step, double* seconds) {
   Note(kProgram, step.mutant + " " + step.suite + " is yet to come");
-  const Run run = RunTests(step, options_.results + "/before");
+  const Run run = RunTests(step, options_.results + "/before", 100);
+  *seconds = run.seconds;
   for (const Result& result : ResultsOf(step, run)) Append(mutants::BeforeLine(result));
   if (std::optional<std::string> splat = health_->Splat()) return splat;
   const bool green = std::all_of(run.outcomes.begin(), run.outcomes.end(),
@@ -107,12 +114,13 @@ std::optional<std::string> MutantRun::RunBefore(const Step& step) {
   return std::nullopt;
 }
 
-std::optional<std::string> MutantRun::RunStep(const Step& step, const std::string& stem) {
+std::optional<std::string> MutantRun::RunStep(const Step& step, const std::string& stem,
+                                              int percent) {
   Note(kProgram, mutants::BeginNote(step));
   Run run;
   {
     const SwitchedOn on(options_.mutant_switch, step.mutant);
-    run = RunTests(step, stem);
+    run = RunTests(step, stem, percent);
   }
   std::optional<std::string> sick = health_->Splat();
   // A test of kselftests/ watches the log itself, one of KUnit does not.
@@ -132,6 +140,12 @@ std::optional<std::string> MutantRun::RunStep(const Step& step, const std::strin
   return sick;
 }
 
+int MutantRun::PercentFor(const Step& step, double seconds) const {
+  const double all = static_cast<double>(options_.deadline.count() * step.tests.size());
+  const double needed = std::ceil(100 * kLonger * seconds / all);
+  return std::clamp(static_cast<int>(std::min(needed, 100.0)), options_.percent, 100);
+}
+
 std::vector<Result> MutantRun::ResultsOf(const Step& step, const Run& run) {
   std::vector<Result> results;
   const double seconds = run.seconds / static_cast<double>(step.tests.size());
@@ -141,12 +155,12 @@ std::vector<Result> MutantRun::ResultsOf(const Step& step, const Run& run) {
   return results;
 }
 
-MutantRun::Run MutantRun::RunTests(const Step& step, const std::string& stem) {
+MutantRun::Run MutantRun::RunTests(const Step& step, const std::string& stem, int percent) {
   const Clock::time_point begin = Clock::now();
   if (step.kind == mutants::Kind::kUml) throw Error("a guest does not run User Mode Linux");
   bool in_time = true;
   if (step.kind == mutants::Kind::kTest) {
-    RunProgram(step, stem);
+    RunProgram(step, stem, percent);
   } else {
     in_time = RunKunit(step, stem);
   }
@@ -158,11 +172,12 @@ MutantRun::Run MutantRun::RunTests(const Step& step, const std::string& stem) {
   return run;
 }
 
-void MutantRun::RunProgram(const Step& step, const std::string& stem) {
+void MutantRun::RunProgram(const Step& step, const std::string& stem, int percent) {
   const std::vector<std::string> args = {"--deadline", std::to_string(options_.deadline.count()),
                                          "--gtest_filter=" + Join(step.tests)};
   ProcessSpec spec = SuiteProcess(options_.binaries + "/" + step.suite, args, stem,
                                   options_.deadline * step.tests.size() + kSlack);
+  setenv(kPercent, std::to_string(percent).c_str(), 1);
   SignOfLife life;
   spec.tick = [&life] { life.Tick(); };
   const ProcessResult result = RunProcess(spec);

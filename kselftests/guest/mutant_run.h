@@ -22,6 +22,7 @@ struct MutantRunOptions {
   std::string binaries;  // directory of the test programs
   std::string mutant_switch = "/sys/kernel/debug/revoke_mutant";
   std::chrono::seconds deadline{30};  // for each test
+  int percent = 100;                  // of each time limit is left while a mutant is on
 };
 
 class MutantRun {
@@ -41,13 +42,17 @@ class MutantRun {
   };
 
   void Append(const std::string& line);
-  Run RunTests(const mutants::Step& step, const std::string& stem);
-  void RunProgram(const mutants::Step& step, const std::string& stem);
+  Run RunTests(const mutants::Step& step, const std::string& stem, int percent);
+  void RunProgram(const mutants::Step& step, const std::string& stem, int percent);
   bool RunKunit(const mutants::Step& step, const std::string& stem);
-  // Runs the tests with the mutant off, and says what is wrong if they are not green.
-  std::optional<std::string> RunBefore(const mutants::Step& step);
+  // Runs the tests with the mutant off, and says what is wrong if they are not green. How long they
+  // took goes to *seconds.
+  std::optional<std::string> RunBefore(const mutants::Step& step, double* seconds);
   // Runs them with the mutant on, and says what is wrong with the guest afterwards.
-  std::optional<std::string> RunStep(const mutants::Step& step, const std::string& stem);
+  std::optional<std::string> RunStep(const mutants::Step& step, const std::string& stem,
+                                     int percent);
+  // What is left of time limits for tests that took so long without the mutant.
+  [[nodiscard]] int PercentFor(const mutants::Step& step, double seconds) const;
   static std::vector<mutants::Result> ResultsOf(const mutants::Step& step, const Run& run);
 
   MutantRunOptions options_;

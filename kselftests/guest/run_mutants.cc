@@ -24,7 +24,8 @@ namespace {
 using guest::Error;
 
 constexpr char kUsage[] =
-    "usage: run-mutants [-h] [-r DIR] [-s FILE] [-b DIR] [-d SECONDS] [PLAN]\n"
+    "usage: run-mutants [-h] [-r DIR] [-s FILE] [-b DIR] [-d SECONDS] [-p N]\n"
+    "                   [PLAN]\n"
     "\n"
     "For each line of the plan, \"MUTANT<TAB>KIND<TAB>SUITE<TAB>TEST:TEST...\", run the\n"
     "tests, which must be green, turn the mutant on, run them, turn it off. Then see\n"
@@ -35,6 +36,8 @@ constexpr char kUsage[] =
     "  -s FILE     turns mutants on and off (default /sys/kernel/debug/revoke_mutant)\n"
     "  -b DIR      where the test binaries are\n"
     "  -d SECONDS  for each test (default 30)\n"
+    "  -p N        leave N % of each time limit while a mutant is on (default 100), and\n"
+    "              at least three times what the test took without\n"
     "  -r DIR      where the results go (default $GUEST_RESULTS)\n"
     "  -h          this text\n"
     "\n"
@@ -53,7 +56,7 @@ struct Arguments {
 std::optional<Arguments> Parse(int argc, char** argv) {
   Arguments arguments;
   if (const char* results = std::getenv("GUEST_RESULTS")) arguments.run.results = results;
-  for (int option; (option = getopt(argc, argv, "hr:s:b:d:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "hr:s:b:d:p:")) != -1;) {
     switch (option) {
       case 'h':
         std::fputs(kUsage, stdout);
@@ -73,6 +76,14 @@ std::optional<Arguments> Parse(int argc, char** argv) {
           break;
         }
         std::fprintf(stderr, "run-mutants: -d wants a number of seconds, not %s\n", optarg);
+        return std::nullopt;
+      case 'p':
+        if (const std::optional<int> percent = guest::ParsePositive(optarg);
+            percent && *percent <= 100) {
+          arguments.run.percent = *percent;
+          break;
+        }
+        std::fprintf(stderr, "run-mutants: -p wants a number from 1 to 100, not %s\n", optarg);
         return std::nullopt;
       default:
         return std::nullopt;

@@ -37,6 +37,8 @@ class StopSignals {
     sigemptyset(&set);
     for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
     if (sigprocmask(SIG_BLOCK, &set, &old_) < 0) throw ErrnoError("cannot block signals");
+    child_ = old_;
+    for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigdelset(&child_, signal);
     fd_ = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd_.valid()) throw ErrnoError("cannot create a signalfd");
   }
@@ -50,10 +52,12 @@ class StopSignals {
     signalfd_siginfo info;
     return read(fd_.get(), &info, sizeof(info)) == sizeof(info);
   }
-  [[nodiscard]] const sigset_t& original_mask() const { return old_; }
+  // For a child, which is to be stopped by them though the caller may have them blocked, too.
+  [[nodiscard]] const sigset_t& child_mask() const { return child_; }
 
  private:
   sigset_t old_;
+  sigset_t child_;
   Fd fd_;
 };
 
@@ -125,7 +129,7 @@ class Child {
     if (pid_ < 0) throw ErrnoError("cannot fork");
     if (pid_ == 0) {
       Exec(argv.data(), input.get(), output.write.get(), error.write.get(), report.write.get(),
-           signals.original_mask(), parent);
+           signals.child_mask(), parent);
     }
     setpgid(pid_, pid_);
     report.write.Reset();

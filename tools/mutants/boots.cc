@@ -2,10 +2,17 @@
 
 #include "boots.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
+#include <exception>
 #include <iostream>
+#include <mutex>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "files.h"
 #include "judge.h"
@@ -23,6 +30,8 @@ constexpr int kTries = 2;
 // The guest gives a sign of life every few seconds. Longer than it takes the kernel to see a
 // lockup.
 constexpr std::chrono::seconds kSilence{150};
+// For each test of KUnit.
+constexpr std::chrono::seconds kKunitTimeout{15};
 
 // Hands over whole lines of what comes in pieces.
 class Lines {
@@ -43,6 +52,59 @@ class Lines {
  private:
   std::function<void(const std::string&)> take_;
   std::string line_;
+};
+
+// Boots guests for one session; as RunSessions().
+int RunSession(const Project& project, const GuestOptions& options, const fs::path& root,
+               Session* session, const std::function<bool(const std::vector<Result>&)>& on,
+               const std::function<void(const Result&)>& progress) {
+  const splat::AllowList allow = LoadSplats(project);
+  int boots = 0;
+  int idle = 0;
+  for (std::vector<Step> plan; !(plan = session->NextPlan()).empty();) {
+    const fs::path results = root / std::to_string(++boots);
+    fs::create_directories(results);
+    guest::WriteFile(results / kPlanFile, Serialize(plan));
+    Lines lines([&progress](const std::string& line) {
+      if (const std::optional<Result> result = ParseResultLine(line)) progress(*result);
+    });
+    const guest::RunResult run =
+        guest::RunGuest(MakeGuest(project, options, plan, results), allow,
+                        [&lines](std::string_view text) { lines.Add(text); });
+    if (run.interrupted) throw Error("interrupted");
+    const Boot boot = ReadBoot(results, allow);
+    const std::vector<Result> decided = session->Take(boot);
+    idle = boot.entries.empty() ? idle + 1 : 0;
+    if (idle == kTries) {
+      for (const std::string& line : run.judgement.red) std::cerr << "mutants: " << line << "\n";
+      throw Error("guests do not begin with the plan; see " + results.string());
+    }
+    if (!on(decided)) break;
+  }
+  return boots;
+}
+
+// While this lives, the stop signals go to whoever watches a guest, and to no other thread.
+class StopSignalsBlocked {
+ public:
+  StopSignalsBlocked() {
+    sigemptyset(&stop_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&stop_, signal);
+    pthread_sigmask(SIG_BLOCK, &stop_, &old_);
+  }
+  StopSignalsBlocked(const StopSignalsBlocked&) = delete;
+  StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
+  ~StopSignalsBlocked() {
+    // One that has found nobody to be stopped.
+    const timespec now{};
+    while (sigtimedwait(&stop_, nullptr, &now) > 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, &old_, nullptr);
+  }
+
+ private:
+  sigset_t stop_{};
+  sigset_t old_{};
 };
 
 }  // namespace
@@ -68,11 +130,10 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.silence = kSilence;
   spec.devices = EntriesOf(Require(project.source / "kselftests/guest/devices"));
   // A test of KUnit that hangs costs little, and a task that spins is noticed.
-  const auto kunit = std::max<long>(1, options.deadline.count() * options.deadline_percent / 100);
-  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kunit), "watchdog_thresh=20"};
+  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kKunitTimeout.count()),
+                 "watchdog_thresh=20"};
   spec.sysctls = {"kernel.hung_task_panic=1"};
-  spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
-              "REVOKE_DEADLINE_PERCENT=" + std::to_string(options.deadline_percent)};
+  spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string()};
   if (project.debug) {
     spec.env.emplace_back("KSFT_MACHINE_SLOW=yes");
     spec.append.emplace_back("numa=fake=2");
@@ -86,8 +147,13 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   }
   if (!options.mutant_switch.empty()) files.insert(options.mutant_switch);
   spec.files.assign(files.begin(), files.end());
-  spec.program = {project.Programs() / "run-mutants", "-b", project.Suites(), "-d",
-                  std::to_string(options.deadline.count())};
+  spec.program = {project.Programs() / "run-mutants",
+                  "-b",
+                  project.Suites(),
+                  "-d",
+                  std::to_string(options.deadline.count()),
+                  "-p",
+                  std::to_string(options.deadline_percent)};
   if (!options.mutant_switch.empty())
     spec.program.insert(spec.program.end(), {"-s", options.mutant_switch});
   return spec;
@@ -132,35 +198,49 @@ Outcome UmlOutcome(std::string_view console, const std::string& test,
   return splat ? Outcome::kSplat : outcome;
 }
 
-int RunSession(const Project& project, const GuestOptions& options, Session* session,
-               const std::function<bool(const std::vector<Result>&)>& on,
-               const std::function<void(const Result&)>& progress) {
-  const splat::AllowList allow = LoadSplats(project);
+std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, int jobs) {
+  std::vector<std::vector<Want>> lists(std::min(wants.size(), static_cast<std::size_t>(jobs)));
+  // The tests of a mutant, and those of a suite, are much alike.
+  for (std::size_t i = 0; i < wants.size(); i++) lists[i % lists.size()].push_back(wants[i]);
+  return lists;
+}
+
+int RunSessions(const Project& project, const GuestOptions& options, std::vector<Session>* sessions,
+                const std::function<bool(const std::vector<Result>&)>& on,
+                const std::function<void(const Result&)>& progress) {
+  std::mutex lock;
+  const auto locked_on = [&](const std::vector<Result>& decided) {
+    const std::lock_guard guard(lock);
+    return on(decided);
+  };
+  const auto locked_progress = [&](const Result& result) {
+    const std::lock_guard guard(lock);
+    progress(result);
+  };
   const fs::path root = project.Results() / "guests";
   fs::remove_all(root);
-  int boots = 0;
-  int idle = 0;
-  for (std::vector<Step> plan; !(plan = session->NextPlan()).empty();) {
-    const fs::path results = root / std::to_string(++boots);
-    fs::create_directories(results);
-    guest::WriteFile(results / kPlanFile, Serialize(plan));
-    Lines lines([&progress](const std::string& line) {
-      if (const std::optional<Result> result = ParseResultLine(line)) progress(*result);
-    });
-    const guest::RunResult run =
-        guest::RunGuest(MakeGuest(project, options, plan, results), allow,
-                        [&lines](std::string_view text) { lines.Add(text); });
-    if (run.interrupted) throw Error("interrupted");
-    const Boot boot = ReadBoot(results, allow);
-    const std::vector<Result> decided = session->Take(boot);
-    idle = boot.entries.empty() ? idle + 1 : 0;
-    if (idle == kTries) {
-      for (const std::string& line : run.judgement.red) std::cerr << "mutants: " << line << "\n";
-      throw Error("guests do not begin with the plan; see " + results.string());
+  const StopSignalsBlocked blocked;
+  std::exception_ptr error;
+  std::vector<int> boots(sessions->size());
+  const auto run = [&](std::size_t i) {
+    try {
+      boots[i] = RunSession(project, options, root / std::to_string(i + 1), &(*sessions)[i],
+                            locked_on, locked_progress);
+    } catch (...) {
+      const std::lock_guard guard(lock);
+      // The other guests are stopped, as by the user. What they say of it is not wanted.
+      if (!error) {
+        error = std::current_exception();
+        kill(getpid(), SIGTERM);
+      }
     }
-    if (!on(decided)) break;
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < sessions->size(); i++) threads.emplace_back(run, i);
   }
-  return boots;
+  if (error) std::rethrow_exception(error);
+  return std::accumulate(boots.begin(), boots.end(), 0);
 }
 
 }  // namespace mutants

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Runs what a session wants in one guest after the other.
+// Runs what sessions want, each in one guest after the other.
 
 #ifndef REVOKE_TOOLS_MUTANTS_BOOTS_H_
 #define REVOKE_TOOLS_MUTANTS_BOOTS_H_
@@ -19,8 +19,9 @@ namespace mutants {
 
 struct GuestOptions {
   std::string mutant_switch;          // a file for tests of this tool; empty: that of the kernel
-  std::chrono::seconds deadline{30};  // for each test, before it is shortened
-  int deadline_percent = 100;
+  std::chrono::seconds deadline{60};  // for each test
+  int deadline_percent = 20;          // of each time limit, while a mutant is on
+  int jobs = 2;                       // guests at a time
 };
 
 // What to boot for `plan`. `results` is a directory.
@@ -41,12 +42,16 @@ Outcome UmlOutcome(std::string_view console, const std::string& test,
 // The splats that are allowed. Throws guest::Error.
 splat::AllowList LoadSplats(const Project& project);
 
-// Boots guests until nothing is left, or `on` (called with what each has decided) returns false.
-// `progress` gets results as they come, which need not be final. Returns how many guests it took.
+// Cuts `wants` into lists that take about as long, at most `jobs`; none of them is empty.
+std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, int jobs);
+
+// Boots guests for all sessions at the same time until nothing is left, or `on` (called with what
+// each guest has decided) returns false for each of them. `progress` gets results as they come,
+// which need not be final; neither is called twice at a time. Returns how many guests it took.
 // Throws guest::Error if a guest does not even begin.
-int RunSession(const Project& project, const GuestOptions& options, Session* session,
-               const std::function<bool(const std::vector<Result>&)>& on,
-               const std::function<void(const Result&)>& progress);
+int RunSessions(const Project& project, const GuestOptions& options, std::vector<Session>* sessions,
+                const std::function<bool(const std::vector<Result>&)>& on,
+                const std::function<void(const Result&)>& progress);
 
 }  // namespace mutants
 

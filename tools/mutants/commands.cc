@@ -41,35 +41,42 @@ std::vector<Want> AllWants(const Project& project) {
   return wants;
 }
 
-void Keep(std::vector<Want>* wants, const std::set<std::string>& mutants) {
-  std::erase_if(*wants, [&](const Want& want) { return !mutants.contains(want.mutant); });
+// The part of `wants` that changed files add, but for what has its turn on that day.
+std::set<Want> ChosenByChange(const Project& project, const Selection& selection,
+                              const std::vector<Want>& wants, int day) {
+  std::map<std::string, std::string> patches;
+  for (const std::string& path : selection.touched) {
+    if (path.ends_with(".patch"))
+      patches[path] = guest::ReadFile(project.source / path).value_or("");
+  }
+  std::set<Want> touched =
+      Touched(selection.touched, ParseSwitches(Require(project.SwitchesPatch())), wants, patches);
+  if (!selection.tenth.empty())
+    std::erase_if(touched, [day](const Want& want) { return DaysToTurn(want, day) == 0; });
+  const std::size_t most =
+      selection.at_most > 0 ? static_cast<std::size_t>(selection.at_most) : touched.size();
+  if (most < touched.size())
+    Print({"of " + std::to_string(touched.size()) + " tests that the change may concern, " +
+           std::to_string(most) + " are run"});
+  return Soonest(touched, day, most);
 }
 
-std::set<std::string> Chosen(const Project& project, const Selection& selection,
-                             const std::vector<Want>& wants) {
-  std::set<std::string> all;
-  for (const Want& want : wants) all.insert(want.mutant);
-  for (const std::string& name : selection.names) {
-    if (!all.contains(name))
+std::vector<Want> Chosen(const Project& project, const Selection& selection,
+                         const std::vector<Want>& wants) {
+  if (selection.names.empty() && selection.tenth.empty() && selection.touched.empty()) return wants;
+  const std::set<std::string> names(selection.names.begin(), selection.names.end());
+  for (const std::string& name : names) {
+    if (std::none_of(wants.begin(), wants.end(),
+                     [&name](const Want& want) { return want.mutant == name; }))
       throw Error("no test is known for a mutant " + name + " in this profile");
   }
-  std::set<std::string> chosen(selection.names.begin(), selection.names.end());
-  if (chosen.empty() && selection.tenth.empty() && selection.touched.empty()) chosen = all;
-  if (!selection.tenth.empty()) {
-    const std::optional<int> day = DayOf(selection.tenth);
-    if (!day) throw Error("a date is YYYY-MM-DD, not " + selection.tenth);
-    for (const std::string& name : all) {
-      if (InTenth(name, *day)) chosen.insert(name);
-    }
-  }
-  if (!selection.touched.empty()) {
-    std::map<std::string, std::string> patches;
-    for (const std::string& path : selection.touched) {
-      if (path.ends_with(".patch"))
-        patches[path] = guest::ReadFile(project.source / path).value_or("");
-    }
-    chosen.merge(Touched(selection.touched, ParseSwitches(Require(project.SwitchesPatch())), wants,
-                         patches));
+  const std::optional<int> day = DayOf(selection.tenth.empty() ? "1970-01-01" : selection.tenth);
+  if (!day) throw Error("a date is YYYY-MM-DD, not " + selection.tenth);
+  const std::set<Want> changed = ChosenByChange(project, selection, wants, *day);
+  std::vector<Want> chosen;
+  for (const Want& want : wants) {
+    const bool turn = !selection.tenth.empty() && DaysToTurn(want, *day) == 0;
+    if (turn || names.contains(want.mutant) || changed.contains(want)) chosen.push_back(want);
   }
   return chosen;
 }
@@ -95,24 +102,23 @@ std::vector<Want> ControlOf(const std::vector<Want>& wants, const std::vector<De
 // the control run.
 class Progress {
  public:
-  explicit Progress(const Session& session) : session_(session) {}
+  explicit Progress(std::size_t total) : total_(total) {}
 
   void Show(const Result& result) {
-    done_ = std::min(done_ + 1, session_.total());
-    if (result.mutant == kNone) {
-      if (result.outcome == Outcome::kPassed && result.suite == suite_) return;
-      suite_ = result.suite;
+    done_ = std::min(done_ + 1, total_);
+    if (result.mutant == kNone && !suites_.insert(result.suite).second &&
+        result.outcome == Outcome::kPassed) {
+      return;
     }
-    std::printf("[%4zu/%zu] %s: %s %s %s (%.1f s)\n", done_, session_.total(),
-                result.mutant.c_str(), result.suite.c_str(), result.test.c_str(),
-                Name(result.outcome), result.seconds);
+    std::printf("[%4zu/%zu] %s: %s %s %s (%.1f s)\n", done_, total_, result.mutant.c_str(),
+                result.suite.c_str(), result.test.c_str(), Name(result.outcome), result.seconds);
     std::fflush(stdout);
   }
 
  private:
-  const Session& session_;
+  const std::size_t total_;
   std::size_t done_ = 0;
-  std::string suite_;
+  std::set<std::string> suites_;
 };
 
 void KeepObserved(const Project& project, const std::vector<Result>& results) {
@@ -122,6 +128,30 @@ void KeepObserved(const Project& project, const std::vector<Result>& results) {
     if (result.mutant != kNone) file << ResultLine(result);
   }
   if (!file.flush()) throw Error("cannot write " + project.Observed().string());
+}
+
+// Runs `wants` in guests of which there are several at a time; *boots goes up by their number.
+// Keeps what was observed. A suite without a mutant is one step.
+std::vector<Result> RunInGuests(const Project& project, const GuestOptions& options,
+                                const std::vector<Want>& wants, Progress* progress, int* boots) {
+  std::vector<Session> sessions;
+  for (const std::vector<Want>& list : Share(wants, options.jobs)) {
+    const bool control = list.front().mutant == kNone;
+    sessions.push_back(control ? Session(list, {}) : Session({}, list));
+  }
+  *boots += RunSessions(
+      project, options, &sessions,
+      [&project](const std::vector<Result>& decided) {
+        KeepObserved(project, decided);
+        return ControlFailures(decided).empty();
+      },
+      [progress](const Result& result) { progress->Show(result); });
+  std::vector<Result> results;
+  for (const Session& session : sessions) {
+    const std::vector<Result> part = session.results();
+    results.insert(results.end(), part.begin(), part.end());
+  }
+  return results;
 }
 
 // One on User Mode Linux, which is built and booted by a script of its own.
@@ -208,28 +238,22 @@ std::vector<std::string> SplitCommas(std::string text) {
 
 int RunMutants(const Project& project, const GuestOptions& options, const Selection& selection) {
   const Clock::time_point begin = Clock::now();
-  std::vector<Want> wants = AllWants(project);
-  Keep(&wants, Chosen(project, selection, wants));
+  std::vector<Want> wants = Chosen(project, selection, AllWants(project));
   if (wants.empty()) throw Error("no mutant is to be run");
   std::vector<Want> uml;
   std::copy_if(wants.begin(), wants.end(), std::back_inserter(uml), IsUml);
   std::erase_if(wants, IsUml);
 
-  Session session(ControlOf(wants, ListTests(project)), wants);
-  Progress progress(session);
+  const std::vector<Want> without = ControlOf(wants, ListTests(project));
+  Progress progress(without.size() + wants.size());
   int boots = 0;
-  if (!wants.empty()) {
-    boots = RunSession(
-        project, options, &session,
-        [&](const std::vector<Result>& decided) {
-          KeepObserved(project, decided);
-          return ControlFailures(decided).empty();
-        },
-        [&progress](const Result& result) { progress.Show(result); });
-  }
-  std::vector<Result> results = session.results();
+  std::vector<Result> results = RunInGuests(project, options, without, &progress, &boots);
   const bool control = ControlFailures(results).empty();
-  if (control) RunAllUml(project, uml, &results);
+  if (control) {
+    const std::vector<Result> more = RunInGuests(project, options, wants, &progress, &boots);
+    results.insert(results.end(), more.begin(), more.end());
+    RunAllUml(project, uml, &results);
+  }
   Print(control ? Summarize(results).failures : Describe(ControlFailures(results)));
   const Report report = control ? Summarize(results) : Report{.failed = 1};
   std::printf("mutants: %zu results, %d guests, %s\n", results.size(), boots,
@@ -264,16 +288,9 @@ int Discover(const Project& project, const GuestOptions& options,
   for (const Target& target : targets) {
     const std::vector<Want> wants = WantsOf(project, target, breadth, tests);
     if (wants.empty()) continue;
-    Session session({}, wants);
-    Progress progress(session);
-    const int boots = RunSession(
-        project, options, &session,
-        [&](const std::vector<Result>& decided) {
-          KeepObserved(project, decided);
-          return true;
-        },
-        [&progress](const Result& result) { progress.Show(result); });
-    const std::vector<Result> results = session.results();
+    Progress progress(wants.size());
+    int boots = 0;
+    const std::vector<Result> results = RunInGuests(project, options, wants, &progress, &boots);
     const auto red = std::count_if(results.begin(), results.end(),
                                    [](const Result& result) { return Red(result.outcome); });
     std::printf("mutants: %s: %zd of %zu red, %d guests, %s so far\n", target.mutant.c_str(), red,

@@ -19,6 +19,7 @@ struct Selection {
   std::vector<std::string> names;    // empty: all
   std::string tenth;                 // a date; empty: all
   std::vector<std::string> touched;  // changed files of this project, which add to the tenth
+  int at_most = 0;                   // tests that these add; 0: all
 };
 
 // Runs the control run and the mutants, and requires each of their tests to be red.

@@ -53,8 +53,11 @@ void AddGuestOptions(CLI::App* command, Options* options) {
                       "A file to take in place of the kernel's switch, for tests of this tool");
   command
       ->add_option("--percent", options->guest.deadline_percent,
-                   "How much of each time limit is left, as much hangs here")
+                   "How much of each time limit is left while a mutant is on, as much hangs then")
       ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->add_option("--jobs", options->guest.jobs, "How many guests to run at a time")
+      ->check(CLI::Range(1, 16))
       ->capture_default_str();
 }
 
@@ -62,10 +65,14 @@ void AddRun(CLI::App* app, Options* options) {
   CLI::App* run = app->add_subcommand("run", "Each mutant must make its tests red, none must not");
   AddGuestOptions(run, options);
   run->add_option("--tenth", options->selection.tenth,
-                  "The tenth whose turn it is on that day, YYYY-MM-DD");
-  run->add_option("--touched", options->selection.touched,
-                  "A changed file of the project: also the mutants that it may concern; repeatable")
+                  "The tenth of the table whose turn it is on that day, YYYY-MM-DD");
+  run->add_option(
+         "--touched", options->selection.touched,
+         "A changed file of the project: also the tests and mutants that it may concern; repeatable")
       ->allow_extra_args(false);
+  run->add_option("--at-most", options->selection.at_most,
+                  "How many tests changed files may add (default: all that they may concern)")
+      ->check(CLI::PositiveNumber);
   run->add_option("names", options->selection.names, "Mutants (default: all)");
   run->callback([options] {
     options->command = [options] {

@@ -2,6 +2,7 @@
 
 #include "select.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -113,13 +114,14 @@ std::optional<int> DayOf(std::string_view date) {
   return static_cast<int>(std::chrono::sys_days(day).time_since_epoch().count());
 }
 
-bool InTenth(std::string_view mutant, int day) {
+int DaysToTurn(const Want& want, int day) {
   // FNV-1a, mixed as the end of MurmurHash3 does: the same on every machine.
   std::uint64_t hash = 14695981039346656037U;
-  for (const char c : mutant) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  for (const char c : want.mutant + " " + want.suite + " " + want.test)
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdU;
   hash ^= hash >> 33;
-  return hash % 10 == static_cast<std::uint64_t>(day % 10);
+  return static_cast<int>((hash % 10 + 10 - static_cast<std::uint64_t>(day % 10)) % 10);
 }
 
 std::set<std::string> FilesOf(std::string_view patch) {
@@ -130,9 +132,9 @@ std::set<std::string> FilesOf(std::string_view patch) {
   return files;
 }
 
-std::set<std::string> Touched(const std::vector<std::string>& paths, const Switches& switches,
-                              const std::vector<Want>& wants,
-                              const std::map<std::string, std::string>& patches) {
+std::set<Want> Touched(const std::vector<std::string>& paths, const Switches& switches,
+                       const std::vector<Want>& wants,
+                       const std::map<std::string, std::string>& patches) {
   std::set<std::string> kernel_files;
   std::set<std::string> suites;
   for (const std::string& path : paths) {
@@ -142,16 +144,26 @@ std::set<std::string> Touched(const std::vector<std::string>& paths, const Switc
     if (path.starts_with(kSuites) && path.ends_with(".cc"))
       suites.insert(path.substr(sizeof(kSuites) - 1, path.size() - sizeof(kSuites) + 1 - 3));
   }
-  std::set<std::string> touched;
-  for (const auto& [mutant, files] : switches.files) {
-    for (const std::string& file : files) {
-      if (kernel_files.contains(file)) touched.insert(mutant);
-    }
-  }
+  std::set<Want> touched;
   for (const Want& want : wants) {
-    if (suites.contains(want.suite)) touched.insert(want.mutant);
+    const auto mutant = switches.files.find(want.mutant);
+    const bool in_kernel =
+        mutant != switches.files.end() && std::any_of(mutant->second.begin(), mutant->second.end(),
+                                                      [&kernel_files](const std::string& file) {
+                                                        return kernel_files.contains(file);
+                                                      });
+    if (in_kernel || suites.contains(want.suite)) touched.insert(want);
   }
   return touched;
+}
+
+std::set<Want> Soonest(const std::set<Want>& wants, int day, std::size_t most) {
+  std::vector<Want> sorted(wants.begin(), wants.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [day](const Want& a, const Want& b) {
+    return DaysToTurn(a, day) < DaysToTurn(b, day);
+  });
+  sorted.resize(std::min(sorted.size(), most));
+  return {sorted.begin(), sorted.end()};
 }
 
 }  // namespace mutants

@@ -31,15 +31,19 @@ std::vector<std::string> SwitchProblems(std::string_view patch);
 // Days since 1970 of "2026-11-30"; nothing if it is no date.
 std::optional<int> DayOf(std::string_view date);
 
-// Whether the mutant's turn comes on that day: that of each does once in ten days.
-bool InTenth(std::string_view mutant, int day);
+// How many days from that day on the turn of a test under a mutant comes, which it does once in ten
+// days: 0 to 9.
+int DaysToTurn(const Want& want, int day);
 
-// The mutants that a change to `paths` of this project (as git names them) may concern: those with
-// a switch in a kernel file that is among them, in the overlay or in a patch (whose text `read`
-// returns), and those that a changed suite must notice.
-std::set<std::string> Touched(const std::vector<std::string>& paths, const Switches& switches,
-                              const std::vector<Want>& wants,
-                              const std::map<std::string, std::string>& patches);
+// Those of `wants` that a change to `paths` of this project (as git names them) may concern: of
+// mutants with a switch in a kernel file that is among them, in the overlay or in a patch (whose
+// text is in `patches`), and of suites that are.
+std::set<Want> Touched(const std::vector<std::string>& paths, const Switches& switches,
+                       const std::vector<Want>& wants,
+                       const std::map<std::string, std::string>& patches);
+
+// As many of `wants` as `most`: those whose turn comes soonest.
+std::set<Want> Soonest(const std::set<Want>& wants, int day, std::size_t most);
 
 // The files that a patch changes.
 std::set<std::string> FilesOf(std::string_view patch);

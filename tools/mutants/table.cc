@@ -77,8 +77,17 @@ std::optional<Row> ParseRow(const std::vector<std::string>& fields) {
 
 Kind KindOf(const Row& row) { return ParseKind(row.declaration).value_or(Kind::kTest); }
 
+// A test that takes longer than this to turn red has waited for something.
+constexpr double kSlow = 4;
+
 // The lower, the better a mutant is for a test.
-using Rank = std::pair<int, std::pair<size_t, std::string>>;
+using Rank = std::tuple<int, size_t, std::string>;
+
+// What it costs to see the test red.
+int CostOf(const Result& result) {
+  if (result.outcome != Outcome::kFailed) return 2;
+  return result.seconds > kSlow ? 1 : 0;
+}
 
 }  // namespace
 
@@ -180,8 +189,7 @@ std::vector<std::string> EnterObserved(const std::vector<Result>& observed, Tabl
     if (result.kind != Kind::kTest || result.mutant == kNone || !Red(result.outcome)) continue;
     Row* row = table->Find(result.suite, BaseOf(result.test));
     if (row == nullptr || row->Proven()) continue;
-    const Rank rank{result.outcome == Outcome::kFailed ? 0 : 1,
-                    {reach[result.mutant], result.mutant}};
+    const Rank rank{CostOf(result), reach[result.mutant], result.mutant};
     const Proof proof{.mutant = result.mutant, .instance = InstanceOf(result.test)};
     const auto [entry, inserted] = best.emplace(row, std::pair(rank, proof));
     if (!inserted && rank < entry->second.first) entry->second = {rank, proof};

@@ -82,8 +82,8 @@ class Table {
 
 // Enters tests that mutants have made red and that have nothing so far. Of several mutants the one
 // that made the fewest tests red is taken: what breaks everything says little of a test. Those
-// which leave a guest as it was are preferred to those which hang or kill it. Returns the lines
-// that were added, "SUITE TEST MUTANT".
+// which make it fail at once are preferred to those for which it waits, and these to those which
+// hang or crash it. Returns the lines that were added, "SUITE TEST MUTANT".
 std::vector<std::string> EnterObserved(const std::vector<Result>& observed, Table* table);
 
 // The last result of each mutant and test in a file of results, as ResultLine() makes them.

@@ -45,6 +45,16 @@ TEST(UmlOutcome, KernelThatComplainsHasSeenIt) {
   EXPECT_EQ(outcome(plan), Outcome::kMissing);
 }
 
+TEST(Share, EveryTestIsInOneList) {
+  std::vector<Want> wants;
+  for (int i = 0; i < 5; i++)
+    wants.push_back({"m", Kind::kTest, "s_test", "A.B" + std::to_string(i)});
+  EXPECT_THAT(Share(wants, 2), ElementsAre(ElementsAre(wants[0], wants[2], wants[4]),
+                                           ElementsAre(wants[1], wants[3])));
+  EXPECT_THAT(Share({wants[0]}, 2), ElementsAre(ElementsAre(wants[0])));
+  EXPECT_THAT(Share({}, 2), IsEmpty());
+}
+
 class ReadBootTest : public testing::Test {
  protected:
   ReadBootTest() {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "select.h"
 
 namespace mutants {
@@ -12,7 +14,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
-using testing::UnorderedElementsAre;
 
 constexpr char kPatch[] =
     "diff --git a/include/linux/revoke_mutant.h b/include/linux/revoke_mutant.h\n"
@@ -53,24 +54,40 @@ TEST(DayOf, TakesDatesOnly) {
   }
 }
 
-TEST(InTenth, TheTurnOfEachComesOnceInTenDays) {
-  for (int mutant = 0; mutant < 200; mutant++) {
+Want WantOf(int number) { return {"m", Kind::kTest, "s_test", "A.B" + std::to_string(number)}; }
+
+TEST(DaysToTurn, TheTurnOfEachComesOnceInTenDays) {
+  for (int number = 0; number < 200; number++) {
     int turns = 0;
-    for (int day = 20000; day < 20010; day++) {
-      turns += InTenth("mutant" + std::to_string(mutant), day) ? 1 : 0;
-    }
+    for (int day = 20000; day < 20010; day++) turns += DaysToTurn(WantOf(number), day) == 0 ? 1 : 0;
     EXPECT_EQ(turns, 1);
+    const int left = DaysToTurn(WantOf(number), 20000);
+    EXPECT_EQ(DaysToTurn(WantOf(number), 20000 + left), 0);
   }
 }
 
-TEST(InTenth, AboutATenthADay) {
+TEST(DaysToTurn, AboutATenthADay) {
   for (int day = 20000; day < 20010; day++) {
     int chosen = 0;
-    for (int mutant = 0; mutant < 1000; mutant++)
-      chosen += InTenth("mutant" + std::to_string(mutant), day) ? 1 : 0;
+    for (int number = 0; number < 1000; number++)
+      chosen += DaysToTurn(WantOf(number), day) == 0 ? 1 : 0;
     EXPECT_GT(chosen, 60);
     EXPECT_LT(chosen, 150);
   }
+}
+
+TEST(Soonest, TakesThoseWhoseTurnComesFirst) {
+  std::set<Want> wants;
+  for (int number = 0; number < 100; number++) wants.insert(WantOf(number));
+  const std::set<Want> chosen = Soonest(wants, 20000, 30);
+  EXPECT_EQ(chosen.size(), 30U);
+  int latest = 0;
+  for (const Want& want : chosen) latest = std::max(latest, DaysToTurn(want, 20000));
+  for (const Want& want : wants) {
+    if (chosen.contains(want)) continue;
+    EXPECT_GE(DaysToTurn(want, 20000), latest);
+  }
+  EXPECT_EQ(Soonest(wants, 20000, 200), wants);
 }
 
 TEST(Touched, ByTheKernelFileOrTheSuite) {
@@ -78,12 +95,11 @@ TEST(Touched, ByTheKernelFileOrTheSuite) {
   const std::vector<Want> wants = {{"kick_nobody", Kind::kTest, "file_test", "A.B"},
                                    {"zap_once", Kind::kTest, "mapping_test", "A.C"}};
   EXPECT_THAT(Touched({"kernel-tree-overlay/mm/revoke.c"}, switches, wants, {}),
-              ElementsAre("zap_once"));
-  EXPECT_THAT(Touched({"kselftests/file_test.cc"}, switches, wants, {}),
-              ElementsAre("kick_nobody"));
+              ElementsAre(wants[1]));
+  EXPECT_THAT(Touched({"kselftests/file_test.cc"}, switches, wants, {}), ElementsAre(wants[0]));
   EXPECT_THAT(Touched({"patches/0001-x.patch"}, switches, wants,
                       {{"patches/0001-x.patch", "--- a/fs/revoke.c\n+++ b/fs/revoke.c\n"}}),
-              UnorderedElementsAre("kick_nobody", "zap_once"));
+              ElementsAre(wants[0], wants[1]));
   EXPECT_THAT(Touched({"README.md", "kselftests/util/fd.cc"}, switches, wants, {}), IsEmpty());
 }
 

@@ -111,6 +111,14 @@ TEST(EnterObserved, CleanFailureIsPreferredToAHang) {
               ElementsAre("s_test A.C broad"));
 }
 
+TEST(EnterObserved, QuickFailureIsPreferredToAWait) {
+  Table table = TableOf(kRows);
+  Result slow = Seen("fine", "A.C");
+  slow.seconds = 9;
+  EXPECT_THAT(EnterObserved({Seen("broad", "A.C"), Seen("broad", "A.B/Read"), slow}, &table),
+              ElementsAre("s_test A.C broad"));
+}
+
 TEST(EnterObserved, TheControlRunProvesNothing) {
   Table table = TableOf(kRows);
   EXPECT_THAT(EnterObserved({Seen("none", "A.C")}, &table), IsEmpty());
@@ -163,8 +171,8 @@ TEST(Problems, TestsAndRowsMustBeTheSame) {
   declared.push_back({"s_test", "A.New", "ENOSYS"});  // without a row
   declared[3].declaration = "passes";                 // A.E
   std::erase_if(declared, [](const Declared& test) { return test.test == "A.F"; });
-  EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}, 9),
-              ElementsAre(HasSubstr("there is no test A.B/Write"),
+  EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}),
+              ElementsAre(HasSubstr("there is no test A.B/Write"), HasSubstr("A.C: nothing"),
                           HasSubstr("A.E: declares passes, not fails"),
                           HasSubstr("A.F: there is no such test"),
                           HasSubstr("A.New: is not in the table")));
