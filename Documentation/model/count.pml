@@ -1,5 +1,5 @@
 /*
- * Second edition: who is inside, as two words of flags and count (design.rst).
+ * Who is inside: two counts and the flags that refuse them (fs/revoke/use.c).
  *
  * variants: UNDO:count NO_COUNT_OF_ITS_OWN:G4 LATE_NOT_WAITED_FOR:G3
  * variants: HAND_OVER_AFTER:G2 NO_FIRST_ZAP:G2 WAKE_FIRST:deadlock NO_RCU:G4
@@ -16,7 +16,8 @@
  * suspender()	suspends it, sees nobody inside, and resumes it
  * worker()	the zap that leavers share, and the closing by the last one
  *
- * A step on a word is atomic: fetch_or(), cmpxchg() and dec_return() order all
+ * The kernel has both counts in one word, so that it has fewer interleavings than
+ * this: here a step is on one of them.  A step on a word is atomic: fetch_or(), cmpxchg() and dec_return() order all
  * that is before them against all that is after.  The revoker has a count of
  * its own from its mark on, so that there is one rule for who goes on: the task
  * whose decrement finds REVOKED and zero.  Nobody increments a word with a flag

@@ -19,7 +19,7 @@
  * watch()	revokable_watch(): use_kick() again while a file is leaving
  * worker()	revoke_drained_work(), as far as needed
  *
- * Left out: all the rest of entering and leaving, see drain.pml.
+ * Left out: all the rest of entering and leaving, see count.pml.
  */
 #include "model.h"
 

@@ -24,7 +24,7 @@
  *		revoke_start()
  * zapper()	revoke_zap_work().  A work is not pending any more when its
  *		function is called, and does not run twice at a time.
- * worker()	revoke_drained_work(), as far as needed; see vmops.pml
+ * worker()	revoke_drained_work(), as far as needed; see count.pml
  * leave	stop_using_revokable(), use_left()
  *
  * Each VMA has one entry, which stands for all of them.  To insert, copy, move

@@ -1,5 +1,5 @@
 /*
- * Second edition: the names in the task (design.rst): kick, leave, fork, step out.
+ * The names in the task (fs/revoke/use.c, watch.c): kick, leave, fork, step out.
  *
  * variants: KICK_NO_REREAD:kick KICK_NO_BARRIER:kick KICK_UNLOCKED:kick
  * variants: FORGET_OUTER:deadlock FORGET_TASK_WORK:kick FORK_COPIES:kick

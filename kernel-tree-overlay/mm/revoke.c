@@ -200,7 +200,7 @@ static struct mempolicy *revokable_vm_get_policy(struct vm_area_struct *vma,
 						 unsigned long addr,
 						 pgoff_t *ilx)
 {
-	return vm_call_as_use(vma, "vm_ops->get_policy", NULL,
+	return vm_call_as_use(vma, "vm_ops->get_policy", vma->vm_policy,
 			      real_vm_ops(vma)->get_policy(vma, addr, ilx));
 }
 #endif
@@ -210,9 +210,8 @@ static struct mempolicy *revokable_vm_get_policy(struct vm_area_struct *vma,
  * write notifications or are faulted in under the VMA lock depends on it.
  *
  * ->mapped is only called from within mmap, which is a use, and is not told
- * the VMA.  ->name is called without one and its result is used long after,
- * ->find_normal_page is called by the zap itself, and uffd_ops is data of the
- * driver's: these are not supported.
+ * the VMA.  ->name is called without one and its result is used long after, and
+ * uffd_ops is data of the driver's: these are left out.
  */
 static void init_vm_ops(struct revokable_vm_ops *table,
 			const struct vm_operations_struct *real)
@@ -436,6 +435,11 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 		return -EINVAL;
 
 	rv = vm_file->f_revoke;
+#ifdef CONFIG_FIND_NORMAL_PAGE
+	/* It is called by the zap itself, and cannot be left out. */
+	if ((*ops)->find_normal_page)
+		return -EINVAL;
+#endif
 	/* Would be left out for VMAs that outlive the revoke. */
 	if ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE))
 		return -EINVAL;

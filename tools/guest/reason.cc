@@ -21,7 +21,7 @@ bool IsSource(std::string_view path) {
                      [path](std::string_view ending) { return path.ends_with(ending); });
 }
 
-// Whether there is something like "fs/revoke.c:12" in it.
+// Whether there is something like "mm/revoke.c:12" in it.
 bool NamesAPlace(std::string_view line) {
   for (size_t at = 0; (at = line.find(':', at)) != std::string_view::npos; at++) {
     const bool number =

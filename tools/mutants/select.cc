@@ -28,7 +28,7 @@ std::string_view Identifier(std::string_view text) {
   return text.substr(0, size);
 }
 
-// "fs/revoke.c" of "+++ b/fs/revoke.c"; nothing for other lines.
+// "mm/revoke.c" of "+++ b/mm/revoke.c"; nothing for other lines.
 std::optional<std::string> NewFile(std::string_view line) {
   constexpr std::string_view kMark = "+++ b/";
   if (!line.starts_with(kMark)) return std::nullopt;

@@ -1233,6 +1233,18 @@ static const struct vm_operations_struct full_vm_ops = {
 #endif
 };
 
+#ifdef CONFIG_FIND_NORMAL_PAGE
+static struct page *find_no_page(struct vm_area_struct *vma,
+				 unsigned long addr)
+{
+	return NULL;
+}
+
+static const struct vm_operations_struct normal_page_vm_ops = {
+	.find_normal_page	= find_no_page,
+};
+#endif
+
 static const struct vm_operations_struct empty_vm_ops = {
 };
 
@@ -1290,6 +1302,10 @@ static void revoke_mm_tables_refused_test(struct kunit *test)
 				-EINVAL);
 	}
 	KUNIT_EXPECT_PTR_EQ(test, ops, &toy_vm_ops);
+#ifdef CONFIG_FIND_NORMAL_PAGE
+	ops = &normal_page_vm_ops;
+	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops), -EINVAL);
+#endif
 }
 
 static void expect_wrapped(struct kunit *test, const void *full,
@@ -1392,7 +1408,9 @@ static void revoke_mm_members_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
 #ifdef CONFIG_NUMA
 	KUNIT_EXPECT_EQ(test, ops->set_policy(&vma, NULL), 0);
-	KUNIT_EXPECT_NULL(test, ops->get_policy(&vma, 0, NULL));
+	/* As without a method */
+	vma.vm_policy = ERR_PTR(-7);
+	KUNIT_EXPECT_PTR_EQ(test, ops->get_policy(&vma, 0, NULL), ERR_PTR(-7));
 #endif
 }
 

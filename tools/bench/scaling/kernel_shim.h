@@ -42,7 +42,7 @@ typedef struct {
   u64 counter;
 } atomic64_t;
 #define atomic64_read(v) __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
-#define atomic64_try_cmpxchg(v, old, new)                                             \
+#define atomic64_try_cmpxchg(v, old, new)                                           \
   __atomic_compare_exchange_n(&(v)->counter, (old), (new), false, __ATOMIC_SEQ_CST, \
                               __ATOMIC_SEQ_CST)
 

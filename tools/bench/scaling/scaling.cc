@@ -118,6 +118,7 @@ void RegisterRow(const std::string& row, const Measure& measure) {
 
 std::vector<std::string> ColumnNames() {
   std::vector<std::string> names;
+  names.reserve(kColumns.size());
   for (const Column& column : kColumns) names.emplace_back(column.name);
   return names;
 }
@@ -155,7 +156,7 @@ int Run(std::vector<char*> argv) {
 
   std::vector<std::string> rows = {"unprotected"};
   rows.reserve(1 + AllCandidates().size());
-  for (const Candidate* candidate : AllCandidates()) rows.push_back(candidate->name);
+  for (const Candidate* candidate : AllCandidates()) rows.emplace_back(candidate->name);
   std::deque<Subject> subjects;
   RegisterRow(rows[0], [](benchmark::State& state, bool) {
     Pin(state.thread_index());
