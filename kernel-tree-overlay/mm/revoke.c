@@ -23,8 +23,8 @@
  *		flags of a VMA of another process, and thus for its mmap_lock.
  *
  * A suspend zaps at once, and again when nobody is inside any more, and leaves
- * private copies alone.  Faults then wait, see revokable_fault_wait(); and mmap(2) does before
- * it takes the mmap_lock.
+ * private copies alone.  Faults then wait, see revokable_fault_wait(); and
+ * mmap(2) does before it takes the mmap_lock.
  *
  * ->open and ->close are gated together: both are delivered until the file is
  * about to be released, and neither is from then on: see REVOKE_CLOSED.

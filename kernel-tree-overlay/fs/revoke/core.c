@@ -471,7 +471,9 @@ static void release_driver(struct revoke *rv)
 	if (revoke_state(rv) & REVOKE_OOPSED)
 		return;
 	revoke_release_begin(rv, &use);
-	if (file->f_flags & FASYNC && fops->fasync)
+	/* __fput() has come by that already. */
+	if (revoke_state(rv) & REVOKE_REVOKED && file->f_flags & FASYNC &&
+	    fops->fasync)
 		fops->fasync(-1, file, 0);
 	if (fops->release)
 		fops->release(file_inode(file), file);
