@@ -171,7 +171,7 @@ TEST(Problems, TestsAndRowsMustBeTheSame) {
   declared.push_back({"s_test", "A.New", "ENOSYS"});  // without a row
   declared[3].declaration = "passes";                 // A.E
   std::erase_if(declared, [](const Declared& test) { return test.test == "A.F"; });
-  EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}),
+  EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}, 0),
               ElementsAre(HasSubstr("there is no test A.B/Write"), HasSubstr("A.C: nothing"),
                           HasSubstr("A.E: declares passes, not fails"),
                           HasSubstr("A.F: there is no such test"),
