@@ -1,5 +1,5 @@
 /*
- * Getting sleepers out: kick, repeat, forget (fs/revoke.c).
+ * Getting sleepers out: kick, repeat, forget (fs/revoke/watch.c).
  *
  * variants: KICK_ONCE:deadlock KICK_UNLOCKED:kick FORGET_NEVER:kick
  * variants: FORGET_OUTER:kick FORGET_TASK_WORK:kick CHECK_BEFORE_CLEAR:kick

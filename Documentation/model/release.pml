@@ -1,6 +1,6 @@
 /*
  * Exactly one ->release: open, fput(), two revokes, and who waits for whom
- * (fs/revoke.c, do_dentry_open(), __fput()).
+ * (fs/revoke/core.c, do_dentry_open(), __fput()).
  *
  * variants: CLAIM_UNLOCKED:G4 CLAIM_WITHOUT_WAIT:G4 CLAIM_NOT_LEAVING:G3
  * variants: TICKET_OF_BEFORE:G3 OPEN_NOT_A_USE:G1 OPENED_LATE:G3
