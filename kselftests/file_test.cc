@@ -154,8 +154,10 @@ REVOKE_TEST_P(FilePolicy, Mmap, baseline::kEnosys) {
 REVOKE_TEST_P(FilePolicy, Splice, baseline::kEnosys) {
   const PipeEnds pipe = Pipe();
   PutData(8);
-  ASSERT_THAT(splice(fd(), nullptr, pipe.write.get(), nullptr, 4, 0), IfItCanBeSpliced(SyscallSucceedsWithValue(4)));
-  ASSERT_THAT(splice(pipe.read.get(), nullptr, fd(), nullptr, 2, 0), IfItCanBeSpliced(SyscallSucceedsWithValue(2)));
+  ASSERT_THAT(splice(fd(), nullptr, pipe.write.get(), nullptr, 4, 0),
+              IfItCanBeSpliced(SyscallSucceedsWithValue(4)));
+  ASSERT_THAT(splice(pipe.read.get(), nullptr, fd(), nullptr, 2, 0),
+              IfItCanBeSpliced(SyscallSucceedsWithValue(2)));
   RevokeIt();
   EXPECT_THAT(splice(fd(), nullptr, pipe.write.get(), nullptr, 4, 0),
               IfItCanBeSpliced(Gives(errnos().read)));
@@ -167,7 +169,8 @@ REVOKE_TEST_P(FilePolicy, Splice, baseline::kEnosys) {
 REVOKE_TEST_P(FilePolicy, Sendfile, baseline::kEnosys) {
   const FileDescriptor source = MemFd("source", 64);
   off_t offset = 0;
-  ASSERT_THAT(sendfile(fd(), source.get(), &offset, 4), IfItCanBeSpliced(SyscallSucceedsWithValue(4)));
+  ASSERT_THAT(sendfile(fd(), source.get(), &offset, 4),
+              IfItCanBeSpliced(SyscallSucceedsWithValue(4)));
   RevokeIt();
   EXPECT_THAT(sendfile(fd(), source.get(), &offset, 4), IfItCanBeSpliced(Gives(errnos().write)));
 }
