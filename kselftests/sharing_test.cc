@@ -748,8 +748,8 @@ REVOKE_TEST_F(SharingSeat, BrokerNeedsNoCapabilityForWhatItHasOpened, baseline::
                 const FileDescriptor for_alice = OpenNode();
                 TEST_PCHECK(alice.Give(for_alice.get()) == 0);
                 TEST_PCHECK(DropCapability(CAP_SYS_ADMIN) == 0);
-                TEST_PCHECK(setresuid(kAlice, kAlice, kAlice) == 0);
                 TEST_CHECK(revoke(node().c_str()) == -1 && errno == EPERM);
+                TEST_PCHECK(setresuid(kAlice, kAlice, kAlice) == 0);
                 TEST_PCHECK(RevokeFile(for_alice.get()) == 0);
               }),
               Exited(0));
