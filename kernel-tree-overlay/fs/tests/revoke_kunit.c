@@ -2394,7 +2394,7 @@ static void expect_methods(struct kunit *test, const struct file *file,
 	EXPECT_METHOD(release);
 #undef EXPECT_METHOD
 	KUNIT_EXPECT_NULL(test, file->f_op->owner);
-	KUNIT_EXPECT_EQ(test, file->f_op->fop_flags, fops->fop_flags);
+	KUNIT_EXPECT_TRUE(test, file->f_op->fop_flags == fops->fop_flags);
 }
 
 /*
