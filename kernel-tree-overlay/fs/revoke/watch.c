@@ -123,6 +123,7 @@ struct zap_waiter {
 	const struct revokable	*r;
 	atomic_t		pending;
 	struct completion	left;
+	bool			found;	/* somebody who may have to be zapped after */
 	bool			busy;	/* somebody else waits for one of them */
 };
 
@@ -379,6 +380,7 @@ static bool await(struct task_struct *task, int slot, unsigned long revoke,
 	smp_mb();
 	if (still_inside(task, slot, revoke, kind)) {
 		uses->waiter = waiter;
+		waiter->found = true;
 		atomic_inc(&waiter->pending);
 	} else {
 		WRITE_ONCE(uses->awaited, uses->awaited & ~BIT(slot));
@@ -450,7 +452,7 @@ void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
 {
 	pgoff_t last = nr ? start + nr - 1 : ULONG_MAX;
 	struct zap_waiter waiter = { .r = r, .pending = ATOMIC_INIT(1) };
-	bool inside = revoke_caller_inside(r), wait = false;
+	bool inside = revoke_caller_inside(r);
 
 	might_sleep();
 	if (last < start)
@@ -466,7 +468,7 @@ void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
 	/* Access ends now, also if the wait takes long. */
 	revoke_zap_pages(r, start, last);
 	while (waiter.busy) {
-		wait = true;
+		waiter.found = true;
 		schedule_timeout_uninterruptible(1);
 		waiter.busy = false;
 		walk_threads(await_inserters, &waiter);
@@ -476,12 +478,13 @@ void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
 	/* To lockdep, who is in another method would wait for that. */
 	if (!inside)
 		drain_acquire(r);
-	if (!atomic_dec_and_test(&waiter.pending)) {
+	if (!atomic_dec_and_test(&waiter.pending))
 		wait_for_completion(&waiter.left);
-		wait = true;
-	}
-	/* Those that the walk has not found had left before the first zap. */
-	if (wait)
+	/*
+	 * Those that the walk has not found had left before the first zap.  One
+	 * that it has found may have left by now, but not before that zap.
+	 */
+	if (waiter.found)
 		revoke_zap_pages(r, start, last);
 	if (!inside)
 		drain_release(r);
