@@ -414,6 +414,7 @@ void revoke_oopsed(void)
 		pr_alert("revoke: %s:%d does not return from %s, which is left as it is\n",
 			 current->comm, task_pid_nr(current), kind->name);
 		atomic64_or(REVOKE_OOPSED, &rv->state);
+		use_release(rv);
 		name_drop(i);
 		if (uses->async & BIT(i))
 			revoke_drop_async(rv, REVOKE_LATE_USER);
