@@ -95,7 +95,7 @@ double DefaultTolerance(const Subject& subject, const Figures& figures) {
   constexpr double kSpreads = 3;
   const bool removal = subject.group == Group::kRemoval;
   const double instructions = removal ? 40000 : 2;
-  const double share = removal ? 0.6 : 0.002;
+  const double share = removal ? 0.6 : 0.005;
   return std::max({instructions, share * figures.median, kSpreads * figures.spread});
 }
 

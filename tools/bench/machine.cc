@@ -43,6 +43,11 @@ std::string FindEdu() {
 
 long Revoke(const std::string& path) { return Call(kRevokeat, AT_FDCWD, path.c_str(), 0); }
 
+long RevokeFile(long fd) {
+  constexpr long kRevokeFile = 1;  // REVOKE_FILE of <linux/revoke.h>
+  return Call(kRevokeat, fd, "", AT_EMPTY_PATH | kRevokeFile);
+}
+
 void SwitchOnMutant(const std::string& name) {
   WriteAttribute("/sys/kernel/debug/revoke_mutant", name);
 }

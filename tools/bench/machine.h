@@ -11,8 +11,9 @@
 
 namespace bench {
 
-// revokeat(2): 0, or a negated errno.
+// revokeat(2) of all that is open at `path`, and of one open file: 0, or a negated errno.
 long Revoke(const std::string& path);
+long RevokeFile(long fd);
 
 // Switches on a mutant of a kernel that has them. Throws Error.
 void SwitchOnMutant(const std::string& name);

@@ -49,4 +49,18 @@ void ManyMappings::Unmap() const {
   for (const long address : addresses_) Call(SYS_munmap, address, kPage);
 }
 
+ManyPieces::ManyPieces(const std::string& path, long size, long count) : size_(size) {
+  for (long left = count; left > 0; left -= size / kPage) {
+    const SharedFd file = Open(path, O_RDWR);
+    addresses_.push_back(
+        Must(Call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->get(), 0), "mmap"));
+    for (long at = kPage; at < size; at += 2 * kPage)
+      Must(Call(SYS_mprotect, addresses_.back() + at, kPage, PROT_READ), "mprotect");
+  }
+}
+
+ManyPieces::~ManyPieces() {
+  for (const long address : addresses_) Call(SYS_munmap, address, size_);
+}
+
 }  // namespace bench

@@ -38,6 +38,20 @@ class ManyMappings {
   std::vector<long> addresses_;
 };
 
+// A device's memory, mapped through as many open files as it takes: each page is a VMA of its own.
+class ManyPieces {
+ public:
+  // `size` of the memory in bytes. Throws Error.
+  ManyPieces(const std::string& path, long size, long count);
+  ManyPieces(const ManyPieces&) = delete;
+  ManyPieces& operator=(const ManyPieces&) = delete;
+  ~ManyPieces();
+
+ private:
+  long size_;
+  std::vector<long> addresses_;
+};
+
 }  // namespace bench
 
 #endif  // REVOKE_TOOLS_BENCH_MANY_H_

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "files_under_test.h"
+#include "machine.h"
 #include "operation.h"
 
 namespace bench {
@@ -19,6 +20,17 @@ Operation OpenAndClose(const char* name, const std::string& path) {
             return Repeat([kept, at = kept->c_str()] {
               const long fd = Call(SYS_open, at, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
               return fd >= 0 && Call(SYS_close, fd) == 0;
+            });
+          }};
+}
+
+// With "open+close", what a revoke of one file costs that nobody is inside of.
+Operation OpenRevokeAndClose(const char* name, const std::string& path) {
+  return {"open+revokeat+close", name, kCount, [path] {
+            auto kept = std::make_shared<std::string>(path);
+            return Repeat([kept, at = kept->c_str()] {
+              const long fd = Call(SYS_open, at, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+              return fd >= 0 && RevokeFile(fd) == 0 && Call(SYS_close, fd) == 0;
             });
           }};
 }
@@ -71,7 +83,11 @@ std::vector<Operation> OpenOperations(const Devices& devices) {
       {"splice", "/dev/zero to pipe to /dev/null", kCount,
        [] { return Splice(Open("/dev/zero", O_RDONLY), false); }},
   };
-  if (devices.revoke) operations.push_back(OpenAndClose("test device", kTest));
+  if (devices.revoke) {
+    operations.push_back(OpenAndClose("test device", kTest));
+    operations.push_back(OpenRevokeAndClose("test device", kTest));
+    operations.push_back(OpenRevokeAndClose("UIO", devices.uio));
+  }
   return operations;
 }
 

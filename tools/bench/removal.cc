@@ -19,11 +19,41 @@ double CountRevoke(const std::string& path) {
   return static_cast<double>(CountBusy([&path] { Must(Revoke(path), "revokeat " + path); }));
 }
 
+constexpr long kBarOfEdu = 1L << 20;
+
+double CountUnbind(const Machine& machine) {
+  return static_cast<double>(CountBusy([&machine] { machine.Unbind(); }));
+}
+
 double UnbindFiles(Machine& machine, long count) {
   double instructions = 0;
   {
     const ManyFiles files(machine.devices().uio, count);
-    instructions = static_cast<double>(CountBusy([&machine] { machine.Unbind(); }));
+    instructions = CountUnbind(machine);
+  }
+  machine.Bind();
+  return instructions;
+}
+
+double UnbindReaders(Machine& machine, long count) {
+  double instructions = 0;
+  {
+    const Readers readers(machine.devices().uio, count);
+    instructions = CountUnbind(machine);
+  }
+  machine.Bind();
+  return instructions;
+}
+
+// What anybody who may open the node can do to hold up its removal: mappings in pieces, and tasks
+// that leave one by one.
+double UnbindPiecesAndReaders(Machine& machine, long count) {
+  constexpr long kReaders = 700;
+  double instructions = 0;
+  {
+    const ManyPieces pieces(machine.devices().uio, kBarOfEdu, count);
+    const Readers readers(machine.devices().uio, kReaders);
+    instructions = CountUnbind(machine);
   }
   machine.Bind();
   return instructions;
@@ -71,6 +101,11 @@ std::vector<Removal> Removals(const Devices& devices, long largest) {
   std::vector<Removal> removals;
   for (const long scale : {0L, 1L, 1000L})
     removals.push_back(ToRemoval({"unbind", "UIO, open files", UnbindFiles}, scale));
+  for (const long scale : {70L, 700L})
+    removals.push_back(ToRemoval({"unbind", "UIO, readers", UnbindReaders}, scale));
+  for (const long scale : {6000L, 60000L})
+    removals.push_back(
+        ToRemoval({"unbind", "UIO, VMAs, and 700 readers", UnbindPiecesAndReaders}, scale));
   if (!devices.revoke) return removals;
   for (const Kind& kind :
        {Kind{"revokeat", "files", RevokeFiles},

@@ -128,7 +128,7 @@ TEST(Reference, NeedsRowsThatAreWellFormed) {
 TEST(Reference, ToleratesMoreWhereRepeatsDiffer) {
   EXPECT_EQ(DefaultTolerance(kRead, {322, 0}), 2);
   EXPECT_EQ(DefaultTolerance(kRead, {322, 5}), 15);
-  EXPECT_EQ(DefaultTolerance(kRead, {100000, 0}), 200);
+  EXPECT_EQ(DefaultTolerance(kRead, {100000, 0}), 500);
 }
 
 }  // namespace
