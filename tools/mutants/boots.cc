@@ -237,6 +237,7 @@ int RunSessions(const Project& project, const GuestOptions& options, std::vector
   };
   {
     std::vector<std::jthread> threads;
+    threads.reserve(sessions->size());
     for (std::size_t i = 0; i < sessions->size(); i++) threads.emplace_back(run, i);
   }
   if (error) std::rethrow_exception(error);

@@ -307,7 +307,7 @@ int UpdateEvidence(const Project& project, const std::vector<std::string>& impor
     std::printf("mutants: there is no such test any more: %s\n", row.c_str());
   for (const std::string& path : imports) {
     std::string error;
-    if (!Import(Require(path), &tests, &kunit, &error)) throw Error(path + ": " + error);
+    if (!Import(Require(path), &tests, &kunit, &error)) throw Error(error.insert(0, path + ": "));
   }
   std::string error;
   const std::optional<std::vector<Result>> observed =
@@ -323,25 +323,20 @@ int UpdateEvidence(const Project& project, const std::vector<std::string>& impor
   return contradicted.empty() ? 0 : 1;
 }
 
-int CheckEvidence(const Project& project, int allow_nothing) {
+int CheckEvidence(const Project& project, const std::vector<std::string>& elsewhere) {
   const std::string patch = Require(project.SwitchesPatch());
   const std::vector<std::string> known = ParseSwitches(patch).Names();
   const Table tests = LoadTable(project.TestsTable());
   const Table kunit = LoadTable(project.KunitTable());
   std::vector<std::string> problems = SwitchProblems(patch);
   for (const std::vector<std::string>& more :
-       {Problems(tests, ListTests(project), known, allow_nothing),
-        KunitProblems(kunit, ListKunit(project), known)}) {
+       {Problems(tests, ListTests(project), known), KunitProblems(kunit, ListKunit(project), known),
+        Unnoticed(known, {&tests, &kunit}, elsewhere)}) {
     problems.insert(problems.end(), more.begin(), more.end());
   }
-  // They come from the same work as evidence for the tests that have none.
-  const std::vector<std::string> unused = Unused(known, {&tests, &kunit});
-  if (allow_nothing == 0) problems.insert(problems.end(), unused.begin(), unused.end());
   Print(problems);
-  const auto nothing = std::count_if(tests.rows().begin(), tests.rows().end(),
-                                     [](const Row& row) { return !row.Proven(); });
-  std::printf("mutants: %zu mutants, %zu without a test; %zu tests, %zd with nothing\n",
-              known.size(), unused.size(), tests.rows().size(), nothing);
+  std::printf("mutants: %zu mutants, %zu tests, %zu problems\n", known.size(), tests.rows().size(),
+              problems.size());
   return problems.empty() ? 0 : 1;
 }
 

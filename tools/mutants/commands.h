@@ -47,8 +47,9 @@ int Discover(const Project& project, const GuestOptions& options,
 // of "MUTANT KIND SUITE TEST [debug]" in the files `imports`.
 int UpdateEvidence(const Project& project, const std::vector<std::string>& imports);
 
-// Whether tables, tests and mutants agree, and how many tests have nothing.
-int CheckEvidence(const Project& project, int allow_nothing);
+// Whether tables, tests and mutants agree: each test has been seen red by something, and each
+// mutant but those `elsewhere` turns a test red.
+int CheckEvidence(const Project& project, const std::vector<std::string>& elsewhere);
 
 }  // namespace mutants
 

@@ -31,7 +31,7 @@ struct Options {
   std::string targets;
   std::vector<std::string> suites;
   std::vector<std::string> imports;
-  int allow_nothing = 0;
+  std::vector<std::string> elsewhere;
   std::function<int()> command;
 };
 
@@ -119,11 +119,13 @@ void AddEvidence(CLI::App* app, Options* options) {
     };
   });
   CLI::App* check = app->add_subcommand("check", "Table, tests and mutants agree; needs no guest");
-  check->add_option("--allow-nothing", options->allow_nothing,
-                    "So many tests may have been seen red by nothing");
+  check
+      ->add_option("--elsewhere", options->elsewhere,
+                   "A mutant that something else than a test has to notice; repeatable")
+      ->allow_extra_args(false);
   check->callback([options] {
     options->command = [options] {
-      return mutants::CheckEvidence(options->project, options->allow_nothing);
+      return mutants::CheckEvidence(options->project, options->elsewhere);
     };
   });
 }

@@ -74,7 +74,8 @@ std::vector<Declared> ListTests(const Project& project) {
         OutputOf({project.Suites() / suite, "--list-baselines"}, project.Results());
     for (const std::string& line : SplitLines(text)) {
       const std::vector<std::string> fields = SplitTabs(line);
-      if (fields.size() != 2) throw Error(suite + " --list-baselines printed: " + line);
+      if (fields.size() != 2)
+        throw Error(std::string(suite).append(" --list-baselines printed: ").append(line));
       tests.push_back({.suite = suite, .test = fields[0], .declaration = fields[1]});
     }
   }

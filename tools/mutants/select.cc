@@ -70,6 +70,7 @@ Found Search(std::string_view patch) {
 
 std::vector<std::string> Switches::Names() const {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const auto& [name, where] : files) names.push_back(name);
   return names;
 }
@@ -99,8 +100,9 @@ std::optional<int> DayOf(std::string_view date) {
   for (size_t i = 0; i < fields.size(); i++) {
     const size_t size = i == 0 ? 4 : 2;
     if (date.size() < size) return std::nullopt;
-    const char* end = date.data() + size;
-    if (std::from_chars(date.data(), end, fields[i]).ptr != end) return std::nullopt;
+    const std::string digits(date.substr(0, size));
+    const char* end = digits.data() + digits.size();
+    if (std::from_chars(digits.data(), end, fields[i]).ptr != end) return std::nullopt;
     date.remove_prefix(size);
     if (i < 2) {
       if (!date.starts_with('-')) return std::nullopt;

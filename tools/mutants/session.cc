@@ -56,6 +56,7 @@ std::size_t Session::left() const {
 
 std::vector<Result> Session::results() const {
   std::vector<Result> results;
+  results.reserve(items_.size());
   for (const Item& item : items_) results.push_back(item.result);
   return results;
 }

@@ -214,12 +214,13 @@ std::optional<std::vector<Result>> ParseObserved(std::string_view text, std::str
     last.insert_or_assign({result->mutant, result->kind, result->suite, result->test}, *result);
   }
   std::vector<Result> results;
+  results.reserve(last.size());
   for (const auto& [want, result] : last) results.push_back(result);
   return results;
 }
 
 std::vector<std::string> Problems(const Table& table, const std::vector<Declared>& declared,
-                                  const std::vector<std::string>& known, int allow_nothing) {
+                                  const std::vector<std::string>& known) {
   std::vector<std::string> problems;
   std::set<std::pair<std::string, std::string>> tests;
   std::map<std::pair<std::string, std::string>, std::string> declarations;
@@ -227,7 +228,6 @@ std::vector<std::string> Problems(const Table& table, const std::vector<Declared
     tests.emplace(test.suite, test.test);
     declarations.emplace(std::pair(test.suite, BaseOf(test.test)), test.declaration);
   }
-  int nothing = 0;
   for (const Row& row : table.rows()) {
     const std::string name = row.suite + " " + row.test;
     const auto declaration = declarations.find({row.suite, row.test});
@@ -238,24 +238,17 @@ std::vector<std::string> Problems(const Table& table, const std::vector<Declared
     if (declaration->second != row.declaration)
       problems.push_back(name + ": declares " + declaration->second + ", not " + row.declaration);
     declarations.erase(declaration);
-    if (!row.Proven()) {
-      nothing++;
-      if (allow_nothing == 0) problems.push_back(name + ": nothing has made it red");
-    }
+    if (!row.Proven()) problems.push_back(name + ": nothing has made it red");
     for (const Proof& proof : row.proofs) {
       if (!std::binary_search(known.begin(), known.end(), proof.mutant))
         problems.push_back(name + ": there is no mutant " + proof.mutant);
       const std::string full = row.test + (proof.instance.empty() ? "" : "/" + proof.instance);
       if (!tests.contains({row.suite, full}))
-        problems.push_back(name + ": there is no test " + full);
+        problems.emplace_back(name).append(": there is no test ").append(full);
     }
   }
   for (const auto& [test, declaration] : declarations)
     problems.push_back(test.first + " " + test.second + ": is not in the table");
-  if (allow_nothing > 0 && nothing > allow_nothing) {
-    problems.push_back(std::to_string(nothing) + " tests have nothing, " +
-                       std::to_string(allow_nothing) + " are allowed");
-  }
   return problems;
 }
 
@@ -314,17 +307,26 @@ std::vector<std::string> KunitProblems(const Table& table, const std::set<std::s
   return problems;
 }
 
-std::vector<std::string> Unused(const std::vector<std::string>& known,
-                                const std::vector<const Table*>& tables) {
-  std::set<std::string> unused(known.begin(), known.end());
+std::vector<std::string> Unnoticed(const std::vector<std::string>& known,
+                                   const std::vector<const Table*>& tables,
+                                   const std::vector<std::string>& elsewhere) {
+  std::set<std::string> unnoticed(known.begin(), known.end());
   for (const Table* table : tables) {
     for (const Row& row : table->rows()) {
-      for (const Proof& proof : row.proofs) unused.erase(proof.mutant);
+      for (const Proof& proof : row.proofs) unnoticed.erase(proof.mutant);
     }
   }
-  std::vector<std::string> lines;
-  for (const std::string& name : unused) lines.push_back(name + ": no test is known to notice it");
-  return lines;
+  std::vector<std::string> problems;
+  for (const std::string& name : elsewhere) {
+    if (!std::binary_search(known.begin(), known.end(), name)) {
+      problems.push_back("there is no mutant " + name + " to be noticed elsewhere");
+    } else if (unnoticed.erase(name) == 0) {
+      problems.push_back(name + ": is said to be noticed elsewhere, but a test is known for it");
+    }
+  }
+  for (const std::string& name : unnoticed)
+    problems.push_back(name + ": no test is known to notice it");
+  return problems;
 }
 
 }  // namespace mutants

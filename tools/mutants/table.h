@@ -98,18 +98,19 @@ bool Import(std::string_view text, Table* tests, Table* kunit, std::string* erro
 std::vector<std::string> Contradicted(const std::vector<Result>& observed, const Table& tests);
 
 // What is wrong with the tables: a test without a row, a row without a test, an instance that is
-// not there, a mutant that is not known, more than `allow_nothing` rows without a proof. `known` is
-// sorted.
+// not there, a mutant that is not known, a row without a proof. `known` is sorted.
 std::vector<std::string> Problems(const Table& table, const std::vector<Declared>& declared,
-                                  const std::vector<std::string>& known, int allow_nothing);
+                                  const std::vector<std::string>& known);
 
 // The same for the KUnit table; `tests` are the names of all KUnit tests.
 std::vector<std::string> KunitProblems(const Table& table, const std::set<std::string>& tests,
                                        const std::vector<std::string>& known);
 
-// Mutants that no table names.
-std::vector<std::string> Unused(const std::vector<std::string>& known,
-                                const std::vector<const Table*>& tables);
+// Mutants that no table names, but for those `elsewhere`; and of these, those that a table names or
+// that are not known.
+std::vector<std::string> Unnoticed(const std::vector<std::string>& known,
+                                   const std::vector<const Table*>& tables,
+                                   const std::vector<std::string>& elsewhere);
 
 }  // namespace mutants
 

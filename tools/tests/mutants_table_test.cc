@@ -23,7 +23,7 @@ Table TableOf(const std::string& text) {
 // Without the comment at the top.
 std::string Rows(const Table& table) {
   const std::string text = table.Serialize();
-  return text.substr(text.rfind("#") + text.substr(text.rfind("#")).find('\n') + 1);
+  return text.substr(text.find('\n', text.rfind('#')) + 1);
 }
 
 Result Seen(const std::string& mutant, const std::string& test,
@@ -154,15 +154,21 @@ TEST(Import, GoesToTheTableOfItsKind) {
   }
 }
 
+// As above, but each row has a proof.
+constexpr char kProven[] =
+    "s_test\tA.B\tENOSYS\tm/Read,n@debug/Write\n"
+    "s_test\tA.C\tENOSYS\tm\n"
+    "s_test\tA.D\tfails\tunpatched\n"
+    "s_test\tA.E\tfails\tunpatched,m\n"
+    "s_test\tA.F\tpasses\tn\n";
+
 TEST(Problems, NoneIfAllIsWell) {
-  EXPECT_THAT(Problems(TableOf(kRows), kDeclared, {"m", "n"}, 2), IsEmpty());
+  EXPECT_THAT(Problems(TableOf(kProven), kDeclared, {"m", "n"}), IsEmpty());
 }
 
-TEST(Problems, NothingIsAllowedOnlyIfItIsSaid) {
-  EXPECT_THAT(Problems(TableOf(kRows), kDeclared, {"m", "n"}, 0),
+TEST(Problems, NothingIsNeverEnough) {
+  EXPECT_THAT(Problems(TableOf(kRows), kDeclared, {"m", "n"}),
               ElementsAre(HasSubstr("A.C: nothing"), HasSubstr("A.F: nothing")));
-  EXPECT_THAT(Problems(TableOf(kRows), kDeclared, {"m", "n"}, 1),
-              ElementsAre(HasSubstr("2 tests have nothing, 1 are allowed")));
 }
 
 TEST(Problems, TestsAndRowsMustBeTheSame) {
@@ -171,25 +177,34 @@ TEST(Problems, TestsAndRowsMustBeTheSame) {
   declared.push_back({"s_test", "A.New", "ENOSYS"});  // without a row
   declared[3].declaration = "passes";                 // A.E
   std::erase_if(declared, [](const Declared& test) { return test.test == "A.F"; });
-  EXPECT_THAT(Problems(TableOf(kRows), declared, {"m", "n"}, 0),
-              ElementsAre(HasSubstr("there is no test A.B/Write"), HasSubstr("A.C: nothing"),
+  EXPECT_THAT(Problems(TableOf(kProven), declared, {"m", "n"}),
+              ElementsAre(HasSubstr("there is no test A.B/Write"),
                           HasSubstr("A.E: declares passes, not fails"),
                           HasSubstr("A.F: there is no such test"),
                           HasSubstr("A.New: is not in the table")));
 }
 
 TEST(Problems, MutantsMustBeKnown) {
-  EXPECT_THAT(Problems(TableOf(kRows), kDeclared, {"m"}, 2),
-              ElementsAre(HasSubstr("there is no mutant n")));
+  EXPECT_THAT(
+      Problems(TableOf(kProven), kDeclared, {"m"}),
+      ElementsAre(HasSubstr("A.B: there is no mutant n"), HasSubstr("A.F: there is no mutant n")));
   const Table kunit = TableOf("revoke\ta_test\tKUnit\tm\nrevoke\tb_test\tUML\tn\n");
   EXPECT_THAT(KunitProblems(kunit, {"a_test"}, {"m"}),
               ElementsAre(HasSubstr("no such KUnit test"), HasSubstr("no mutant n")));
 }
 
-TEST(Unused, IsAMutantThatNoTableNames) {
+TEST(Unnoticed, IsAMutantThatNoTableNames) {
   const Table tests = TableOf(kRows);
   const Table kunit = TableOf("revoke\ta_test\tKUnit\tk\n");
-  EXPECT_THAT(Unused({"k", "m", "n", "z"}, {&tests, &kunit}), ElementsAre(HasSubstr("z")));
+  EXPECT_THAT(Unnoticed({"k", "m", "n", "z"}, {&tests, &kunit}, {}),
+              ElementsAre(HasSubstr("z: no test")));
+  EXPECT_THAT(Unnoticed({"k", "m", "n", "z"}, {&tests, &kunit}, {"z"}), IsEmpty());
+}
+
+TEST(Unnoticed, ElsewhereIsForNoOthers) {
+  const Table tests = TableOf(kRows);
+  EXPECT_THAT(Unnoticed({"m", "n"}, {&tests}, {"gone", "n"}),
+              ElementsAre(HasSubstr("no mutant gone"), HasSubstr("n: is said")));
 }
 
 }  // namespace
