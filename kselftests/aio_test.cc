@@ -163,6 +163,26 @@ REVOKE_TEST_P(AioTest, CancelledAfterTheRevoke, baseline::kEnosys) {
   EXPECT_TRUE(aio().Idle());
 }
 
+// The driver has got ready to queue it, and then was woken: it is not queued, and will be asked for
+// once more.
+REVOKE_TEST_P(AioTest, CannotBeCancelledWhileItIsPutOff, baseline::kEnosys) {
+  const FileDescriptor fd = OpenDevice(Dev::kAsync);
+  CallInThread requester;
+  ArmedPoint inside(control(), Dev::kAsync, method(), REVOKE_TEST_ENTER, REVOKE_TEST_INTERRUPTIBLE);
+  requester.Start([&] { return HandIn(fd.get()); });
+  ASSERT_THAT(inside.WaitBlocked(), SyscallSucceeds());
+  Suspension suspension(control(), Dev::kAsync);
+  inside.Open();
+  ASSERT_TRUE(WaitUntilBlocked(requester.tid(), {.syscall = SYS_io_submit}));
+  EXPECT_THAT(aio().CancelLast(), SyscallFailsWithErrno(EINVAL));
+  suspension.Resume();
+  EXPECT_THAT(requester.Join(), SyscallSucceedsWithValue(1));
+  EXPECT_EQ(Queued(), 1U);
+  EXPECT_THAT(aio().CancelLast(), SyscallFailsWithErrno(EINPROGRESS));
+  EXPECT_THAT(aio().Wait(), SyscallFailsWithErrno(ECANCELED));
+  EXPECT_TRUE(aio().Idle());
+}
+
 REVOKE_TEST_P(AioTest, ContextGoesAndThenTheFile, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice(Dev::kAsync);
   ASSERT_THAT(HandIn(fd.get()), SyscallSucceedsWithValue(1));

@@ -95,6 +95,14 @@ REVOKE_TEST_F(ModuleTest, LoadedAgainIsNotReachedByStaleFiles, baseline::kEnosys
   EXPECT_THAT(Generation(fd.get()), SyscallSucceeds());
 }
 
+REVOKE_TEST_F(ModuleTest, UnloadedWhenAFileIsClosed, baseline::kEnosys) {
+  FileDescriptor fd = Open(NodeOf(Dev::kDefault), O_RDWR);
+  ASSERT_THAT(fd, SyscallSucceeds());
+  EXPECT_THAT(TryUnloadTestModule(), SyscallFailsWithErrno(EWOULDBLOCK));
+  EXPECT_THAT(fd.Close(), SyscallSucceeds());
+  UnloadModule();
+}
+
 // revokeat(2) alone, with the device in place, lets go of the module too.
 REVOKE_TEST_F(ModuleTest, UnloadedUnderFilesRevokedByPath, baseline::kEnosys) {
   FileDescriptor stale = Open(NodeOf(Dev::kDefault), O_RDWR);

@@ -281,6 +281,24 @@ REVOKE_TEST_F(PinsTest, ProcessVmReadvThatCopiesSlowly, baseline::kEnosys) {
   EXPECT_THAT(owner.Wait(), Exited(0));
 }
 
+// A method that copies to such memory is a use, and is waited for. The kick is for sleeps that a
+// signal ends; this one is begun again until the memory is there, and has to be a sleep again.
+REVOKE_TEST_F(PinsTest, MethodThatCopiesSlowlySleepsOn, baseline::kEnosys) {
+  Open(Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PAGE);
+  ASSERT_THAT(control().PutData(dev(), 8), SyscallSucceeds());
+  CallInThread reader;
+  CallInThread revoker;
+  SlowMemory slow;
+  reader.Start([&] { return read(fd().get(), slow.word(0), 8); });
+  ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read, .wchan = "userf"}));
+  revoker.Start([&] { return revoke(NodeOf(dev()).c_str()); });
+  ASSERT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
+  EXPECT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read, .wchan = "userf"}));
+  slow.Fill();
+  EXPECT_THAT(reader.Join(), SyscallSucceedsWithValue(8));
+  EXPECT_THAT(revoker.Join(), SyscallSucceedsWithValue(0));
+}
+
 // ---- a debugger ----
 
 class PinsTraced : public ShapeParamTest {};

@@ -8,26 +8,22 @@
 // register says. A reset is too short to look at, so where that is needed it is held up, by the
 // driver that the last of two functions has: pci_holder, see kselftests/modules.
 
+#include "uio_reset.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "bar_client.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
 #include "checkpoint.h"
-#include "deadline.h"
 #include "edu_device.h"
 #include "errno_matchers.h"
 #include "error_recovery.h"
@@ -36,158 +32,17 @@
 #include "process.h"
 #include "sigbus_probe.h"
 #include "stuck_file.h"
-#include "sysfs.h"
 #include "temp_dir.h"
 #include "test_check.h"
-#include "thread.h"
 
 namespace revoke_test {
 namespace {
 
 using Error = ErrorRecovery::Error;
 
-FileDescriptor OpenUio(const EduDevice& device, int flags = O_RDWR) {
-  return Open(device.UioNode(), flags);
-}
-
-// A user space driver that reads a register all the time.
-class Client {
- public:
-  explicit Client(const Mapping& bar)
-      : thread_([this, identification = bar.At(edu::kIdentification)] {
-          // Once more after it is told to stop.
-          for (bool last = false; !fault_ && !last;) {
-            last = stop_.load(std::memory_order_acquire);
-            const ProbeResult<std::uint32_t> got = Probe::Read(identification);
-            fault_ = got.fault;
-            if (!got.fault && got.value != edu::kIdentificationValue) strange_.fetch_add(1);
-            if (reads_.fetch_add(1) == 0) reads_.notify_one();
-          }
-        }) {
-    reads_.wait(0);
-  }
-  ~Client() { Stop(); }
-
-  // What has become of it while the device is not to be used.
-  enum class State {
-    kKeptOff,   // it waits in the fault
-    kStrange,   // it has read what the register does not have
-    kUnharmed,  // it has read on as if nothing were
-  };
-  State WaitUntilKeptOff() const {
-    const Deadline deadline(kDefaultWait);
-    while (strange_.load() == 0) {
-      constexpr std::chrono::milliseconds kMoment{20};
-      if (WaitUntilBlocked(thread_.tid(), {.syscall = BlockedIn::kNoSyscall}, kMoment)) {
-        return State::kKeptOff;
-      }
-      if (deadline.Passed()) return State::kUnharmed;
-    }
-    return State::kStrange;
-  }
-
-  void Stop() {
-    stop_.store(true, std::memory_order_release);
-    thread_.Join();
-  }
-
-  // Values so far that the register does not have.
-  std::uint64_t strange() const { return strange_.load(); }
-  // After Stop(): what ended it.
-  const std::optional<Fault>& fault() const { return fault_; }
-
- private:
-  std::atomic<bool> stop_ = false;
-  std::atomic<std::uint32_t> reads_ = 0;
-  std::atomic<std::uint64_t> strange_ = 0;
-  std::optional<Fault> fault_;
-  ScopedThread thread_;  // last: it uses the others
-};
-
-void ExpectReadNothingStrange(Client& client) {
-  client.Stop();
-  EXPECT_EQ(client.strange(), 0U) << "reads of a device in reset";
-  EXPECT_FALSE(client.fault().has_value()) << FaultText(*client.fault());
-}
-
-// After Stop()
-void ExpectDied(const Client& client, const Mapping& bar) {
-  ASSERT_TRUE(client.fault().has_value()) << "it still reads the device";
-  EXPECT_TRUE(IsSigbusAt(client.fault(), bar.At(edu::kIdentification)))
-      << FaultText(*client.fault());
-}
-
-// Holds up what is done to `device` and to the functions before it, from when these have been told
-// until LetGo(). It takes the device from its driver.
-class Holder {
- public:
-  explicit Holder(const EduDevice& device)
-      : error_(device.Bind("pci_holder") == 0 && WriteAttribute(Attribute("hold"), "1") == 0
-                   ? 0
-                   : errno) {}
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-  ~Holder() { LetGo(); }
-
-  // 0, or why the device cannot be held.
-  int error() const { return error_; }
-
-  // Waits for a reset or a recovery to get there.
-  [[nodiscard]] bool WaitUntilHeld() const { return ReadSmallFile(Attribute("held")) == "1\n"; }
-
-  int LetGo() { return WriteAttribute(Attribute("hold"), "0"); }
-
- private:
-  static std::string Attribute(const char* name) {
-    return std::string("/sys/bus/pci/drivers/pci_holder/") + name;
-  }
-
-  int error_;
-};
-
 // ---- one device behind a port ----
 
-class UioResetTest : public testing::Test {
- protected:
-  void SetUp() override {
-    const std::vector<EduDevice> all = EduDevice::FindAll();
-    for (const EduDevice& device : all) {
-      const std::string port = device.port();
-      if (port.empty() || std::count_if(all.begin(), all.end(), [&](const EduDevice& other) {
-                            return other.port() == port;
-                          }) != 1) {
-        continue;
-      }
-      device_ = device;
-    }
-    ASSERT_TRUE(device_.has_value()) << "no edu device behind a port of its own";
-    ASSERT_THAT(device().Bind(), SyscallSucceeds());
-    uio_ = OpenUio(device());
-    ASSERT_THAT(uio_, SyscallSucceeds());
-    bar_ = MapBar(uio_);
-    ASSERT_THAT(bar_, SyscallSucceeds());
-    ExpectDrives(bar_, 0x12345678);
-  }
-
-  // What a recovery has reset that failed, nobody has configured again.
-  void TearDown() override {
-    if (!bar_.valid() ||
-        Probe::Read(bar_.At(edu::kIdentification)).value == edu::kIdentificationValue) {
-      return;
-    }
-    EXPECT_THAT(device().Remove(), SyscallSucceeds());
-    EXPECT_THAT(EduDevice::RescanBus(), SyscallSucceeds());
-  }
-
-  const EduDevice& device() const { return *device_; }
-  const FileDescriptor& uio() const { return uio_; }
-  const Mapping& bar() const { return bar_; }
-
- private:
-  std::optional<EduDevice> device_;
-  FileDescriptor uio_;
-  Mapping bar_;
-};
+class UioResetTest : public SoleUioDevice {};
 
 REVOKE_TEST_F(UioResetTest, NobodyReadsADeviceInReset, baseline::kFails) {
   Client client(bar());
@@ -221,7 +76,10 @@ REVOKE_TEST_F(UioResetTest, ReaderWaitsOn, baseline::kPasses) {
   ASSERT_THAT(device().EnableInterrupts(), SyscallSucceeds());
   CallInThread reader([&] { return ReadCount(uio()); });
   ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
-  ASSERT_THAT(device().Reset(), SyscallSucceeds());
+  // It is not reset, so there is nothing to tell. The unpatched kernel does not even try.
+  ErrorRecovery recovery(device().port(), Error::kNonFatal);
+  ASSERT_THAT(recovery, SyscallSucceeds());
+  ASSERT_TRUE(recovery.Recovered().has_value()) << "the recovery does not end";
   ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
   EXPECT_THAT(Probe::Write(bar().At(edu::kRaiseInterrupt), 1U), Survives());
   EXPECT_THAT(reader.Join(), SyscallSucceedsWithValue(sizeof(std::int32_t)));
@@ -302,38 +160,7 @@ REVOKE_TEST_F(UioResetTest, DoesNotWaitForAWriterThatFaults, baseline::kPasses) 
 
 // ---- two functions behind one port: `first` is dealt with first ----
 
-class UioNeighboursTest : public testing::Test {
- protected:
-  void SetUp() override {
-    const std::vector<EduDevice> all = EduDevice::FindAll();
-    for (std::size_t i = 1; i < all.size(); ++i) {
-      if (all[i].port().empty() || all[i].port() != all[i - 1].port()) continue;
-      first_ = all[i - 1];
-      second_ = all[i];
-    }
-    ASSERT_TRUE(first_.has_value()) << "no two edu functions behind one port";
-    ASSERT_THAT(first().Bind(), SyscallSucceeds());
-    if (second().bound()) {
-      ASSERT_THAT(second().Unbind(), SyscallSucceeds());
-    }
-    uio_ = OpenUio(first());
-    ASSERT_THAT(uio_, SyscallSucceeds());
-    bar_ = MapBar(uio_);
-    ASSERT_THAT(bar_, SyscallSucceeds());
-    ExpectDrives(bar_, 0x87654321);
-  }
-
-  const EduDevice& first() const { return *first_; }
-  const EduDevice& second() const { return *second_; }
-  FileDescriptor& uio() { return uio_; }
-  Mapping& bar() { return bar_; }
-
- private:
-  std::optional<EduDevice> first_;
-  std::optional<EduDevice> second_;
-  FileDescriptor uio_;
-  Mapping bar_;
-};
+class UioNeighboursTest : public NeighbourUioDevices {};
 
 REVOKE_TEST_F(UioNeighboursTest, HolderWaitsInTheFault, baseline::kFails) {
   const FileDescriptor impatient = OpenUio(first(), O_RDWR | O_NONBLOCK);
@@ -447,6 +274,25 @@ REVOKE_TEST_F(UioNeighboursTest, FailedRecoveryTakesTheDeviceAway, baseline::kFa
   ASSERT_THAT(first().Bind(), SyscallSucceeds());
   const FileDescriptor again = OpenUio(first());
   ExpectDrives(MapBar(again), 0xa);
+}
+
+// The first recovery fails as the other function has no driver; it gets one, and there is no reason
+// for the next one to fail.
+REVOKE_TEST_F(UioNeighboursTest, FailedDeviceDoesNotKeepTheOtherFromRecovery, baseline::kFails) {
+  for (const bool has_driver : {false, true}) {
+    if (has_driver) {
+      ASSERT_THAT(second().Bind(), SyscallSucceeds());
+    }
+    ErrorRecovery recovery(first().port(), Error::kNonFatal);
+    ASSERT_THAT(recovery, SyscallSucceeds());
+    const std::optional<bool> recovered = recovery.Recovered();
+    ASSERT_TRUE(recovered.has_value()) << "the recovery does not end";
+    if (has_driver) baseline::FailsFromHere();
+    ASSERT_EQ(recovered, has_driver);
+  }
+  const FileDescriptor other = OpenUio(second());
+  ExpectDrives(MapBar(other), 0xb);
+  EXPECT_THAT(OpenUio(first()), SyscallFailsWithErrno(ENODEV));
 }
 
 }  // namespace

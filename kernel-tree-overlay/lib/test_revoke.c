@@ -321,9 +321,7 @@ static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb,
 	req->file = file;
 	req->iocb = iocb;
 	req->cmd = cmd;
-	if (iocb)
-		kiocb_set_cancel_fn(iocb, test_cancel);
-	else
+	if (cmd)
 		io_uring_cmd_mark_cancelable(cmd, issue_flags);
 
 	scoped_guard(spinlock_irqsave, &obj->req_lock) {
@@ -394,7 +392,6 @@ static const struct revokable_ops test_ops[REVOKE_TEST_DEVICES] = {
 			.write_error	= -REVOKE_TEST_WRITE_ERRNO,
 			.ioctl_error	= -REVOKE_TEST_IOCTL_ERRNO,
 			.mmap_error	= -REVOKE_TEST_MMAP_ERRNO,
-			.suspended_error = -REVOKE_TEST_SUSPENDED_ERRNO,
 		},
 		.flags		= REVOKABLE_CLOSE_AT_RELEASE,
 		.kick		= test_kick,
@@ -529,7 +526,7 @@ static int obj_revoke(struct test_obj *obj)
 	if (!obj->r)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(obj->dying, true);
-	ret = revoke_it(obj->r);
+	ret = __revoke_it(obj->r);
 	if (!ret)
 		obj_dead(obj);
 	return ret;
@@ -915,13 +912,18 @@ static ssize_t fifo_write(struct test_obj *obj, struct iov_iter *from,
 	return done;
 }
 
-/* @iocb: NULL, or to be queued if it would have to wait */
+/*
+ * @iocb: NULL, or to be queued if it would have to wait.  As some drivers do, it
+ * is prepared for that before anything is known.
+ */
 static ssize_t test_do_read(struct file *file, struct iov_iter *to,
 			    bool nonblock, struct kiocb *iocb)
 {
 	struct test_call call;
 	ssize_t ret;
 
+	if (iocb)
+		kiocb_set_cancel_fn(iocb, test_cancel);
 	ret = call_begin(&call, file, REVOKE_TEST_READ);
 	if (!ret)
 		ret = fifo_read(call.tf->obj, to, nonblock || iocb);
@@ -936,6 +938,8 @@ static ssize_t test_do_write(struct file *file, struct iov_iter *from,
 	struct test_call call;
 	ssize_t ret;
 
+	if (iocb)
+		kiocb_set_cancel_fn(iocb, test_cancel);
 	ret = call_begin(&call, file, REVOKE_TEST_WRITE);
 	if (!ret)
 		ret = fifo_write(call.tf->obj, from, nonblock || iocb);
@@ -1234,12 +1238,8 @@ static vm_fault_t test_fault_remap(struct vm_fault *vmf)
 	if (err)
 		return fault_end(&call, fault_result(err));
 
-	/* What has been taken is left out one by one. */
-	if (tf->obj->dev->nr == REVOKE_TEST_DEV_EOF &&
-	    !READ_ONCE(tf->obj->taken_pages))
-		return fault_end(&call,
-				 revokable_fault_pfn_all(vmf, pfn, first));
-	return fault_end(&call, revokable_fault_pfn(vmf, pfn, first));
+	return fault_end(&call, revokable_fault_pfn(vmf, pfn, first,
+						  REVOKE_TEST_PAGES));
 }
 
 static vm_fault_t test_fault_none(struct vm_fault *vmf)
@@ -2804,7 +2804,7 @@ static void del_devs(void)
 		wait_event(test_wait, !async_pending(dev->obj));
 		/* Also for a callback to have returned. */
 		if (dev->obj->r)
-			WARN_ON(revoke_it(dev->obj->r));
+			revoke_it(dev->obj->r);
 		test_files_free(dev, 0);
 		obj_put(dev->obj);
 	}

@@ -47,7 +47,6 @@
 #define REVOKE_TEST_WRITE_ERRNO		32	/* EPIPE */
 #define REVOKE_TEST_IOCTL_ERRNO		25	/* ENOTTY */
 #define REVOKE_TEST_MMAP_ERRNO		22	/* EINVAL */
-#define REVOKE_TEST_SUSPENDED_ERRNO	16	/* EBUSY: while it is suspended */
 
 /*
  * Mappings.  The offset given to mmap() chooses how the memory gets into the

@@ -23,8 +23,8 @@
  *		flags of a VMA of another process, and thus for its mmap_lock.
  *
  * A suspend zaps at once, and again when nobody is inside any more, and leaves
- * private copies alone.  Faults then wait, see revokable_fault_wait(); and
- * mmap(2) does before it takes the mmap_lock.
+ * private copies alone.  Faults of user space then wait, see
+ * revokable_fault_wait(); and mmap(2) does before it takes the mmap_lock.
  *
  * ->open and ->close are gated together: both are delivered until the file is
  * about to be released, and neither is from then on: see REVOKE_CLOSED.
@@ -33,7 +33,6 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/revoke_internal.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <asm/tlb.h>
@@ -378,6 +377,39 @@ void revoke_forget_maps(struct revoke *rv)
 	put_mapping(rv->maps->mapping);
 }
 
+/*
+ * A VMA is revokable if and only if its file is: let its flag say so.  And of
+ * flags that MADV_DOFORK leaves alone, VM_DONTEXPAND is the one that says
+ * nothing about the memory.
+ */
+static void set_vma_flags(const struct file *file, vma_flags_t *flags)
+{
+	vma_flags_set_mask(flags, VMA_REVOKABLE);
+	if (file->f_revoke->r->flags & REVOKABLE_DONTCOPY)
+		vma_flags_set(flags, VMA_DONTCOPY_BIT, VMA_DONTEXPAND_BIT);
+}
+
+/**
+ * revokable_mmap_check - may a file be mapped?
+ * @file: the file; NULL: none
+ * @flags: those of the mapping; VM_REVOKABLE is set before VMAs are merged
+ *
+ * Before MAP_FIXED unmaps something for nothing.
+ *
+ * Return: as revokable_mmap_begin(), which has the last word.
+ */
+int revokable_mmap_check(struct file *file, vma_flags_t *flags)
+{
+	if (!file || !file_is_revokable(file))
+		return 0;
+	if (file_revoked(file))
+		return file->f_revoke->r->policy.mmap_error;
+	if (file_suspended(file))
+		return -EAGAIN;
+	vma_flags_set_mask(flags, VMA_REVOKABLE);
+	return 0;
+}
+
 /**
  * revokable_mmap_begin - keep a revoke out of the creation of a mapping
  * @file: the file that is mapped; NULL: none
@@ -409,6 +441,7 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
  * @file: the file that was given to mmap(2)
  * @vm_file: the file that the VMA has got
  * @ops: points to the driver's table; to the one to use instead, on success
+ * @flags: those of the mapping, which the driver may have changed
  *
  * A driver may have given the mapping to another file, which then governs it.
  * As only the file given to mmap(2) is in use, the other one must not be
@@ -418,16 +451,20 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
  * Return: 0, -ENOMEM, or -EINVAL if the file cannot be mapped like this.
  */
 int revokable_mmap_ops(struct file *file, struct file *vm_file,
-		       const struct vm_operations_struct **ops)
+		       const struct vm_operations_struct **ops,
+		       vma_flags_t *flags)
 {
 	struct revokable_vm_ops *table;
 	struct revoke *rv;
 
-	if (!vm_file || !file_is_revokable(vm_file))
+	if (!vm_file || !file_is_revokable(vm_file)) {
+		vma_flags_clear_mask(flags, VMA_REVOKABLE);
 		return 0;
+	}
 	/* It is a revoke of @file that is kept out: vma_set_file() was used. */
 	if (vm_file != file)
 		return -EINVAL;
+	set_vma_flags(vm_file, flags);
 	/* Nothing of the driver's.  No table would make it anonymous memory. */
 	if (*ops == &vma_dummy_vm_ops)
 		return 0;
@@ -451,46 +488,31 @@ int revokable_mmap_ops(struct file *file, struct file *vm_file,
 	return 0;
 }
 
-/**
- * revokable_fault_wait - a fault in a mapping of a suspended file
- * @vma: the mapping, whose lock, or whose mmap_lock, is held
- * @flags: FAULT_FLAG_*
+/*
+ * A fault in a mapping of a suspended file.
  *
  * As for userfaultfd: wait if the fault can be repeated, and the waiting be
  * ended by a signal, with no lock held; else fail.
  *
- * A task that is inside of a method, of whichever object, does not wait.  Who
- * resumes this one may be waiting for it: having suspended this object, it is
- * suspending that other one, or revoking it.
+ * Nor does a system call wait that touches the mapping: it may hold any lock, and
+ * the resume need that.  FAULT_FLAG_SUSPENDABLE says that it does not.
  *
- * Return: VM_FAULT_RETRY, with the lock dropped unless the caller does not want
- *	to wait; or VM_FAULT_SIGBUS.
+ * Return: VM_FAULT_RETRY, with the lock dropped; or VM_FAULT_SIGBUS.
  */
-vm_fault_t revokable_fault_wait(struct vm_area_struct *vma, unsigned int flags)
+static vm_fault_t revokable_fault_wait(struct vm_area_struct *vma,
+				       unsigned int flags)
 {
+	const unsigned int repeats = FAULT_FLAG_ALLOW_RETRY |
+				     FAULT_FLAG_KILLABLE;
 	struct revoke *rv = vma->vm_file->f_revoke;
 	unsigned int state = TASK_KILLABLE;
 
-	if (!(flags & FAULT_FLAG_ALLOW_RETRY))
+	if ((flags & repeats) != repeats || flags & FAULT_FLAG_RETRY_NOWAIT ||
+	    !(flags & (FAULT_FLAG_USER | FAULT_FLAG_SUSPENDABLE)))
 		return VM_FAULT_SIGBUS;
-	if (flags & FAULT_FLAG_RETRY_NOWAIT)
-		return VM_FAULT_RETRY;
-	if (!(flags & FAULT_FLAG_KILLABLE) ||
-	    current->flags & (PF_EXITING | PF_DUMPCORE | PF_KTHREAD) ||
-	    (rv->r->flags & REVOKABLE_KERNEL_FAULTS_FAIL &&
-	     !(flags & FAULT_FLAG_USER)) ||
-	    revoke_caller_inside(NULL))
-		return VM_FAULT_SIGBUS;
-
-	/*
-	 * A fault of the kernel that is repeated with the signal still pending
-	 * is not to spin.
-	 */
-	if (flags & FAULT_FLAG_INTERRUPTIBLE &&
-	    (flags & FAULT_FLAG_USER || !signal_pending(current)))
-		state = TASK_INTERRUPTIBLE;
+	/* With a signal pending, a fault of the kernel would be repeated at once. */
 	if (flags & FAULT_FLAG_USER)
-		state |= TASK_FREEZABLE;
+		state = TASK_INTERRUPTIBLE | TASK_FREEZABLE;
 
 	kref_get(&rv->ref);
 	if (flags & FAULT_FLAG_VMA_LOCK)
@@ -502,89 +524,92 @@ vm_fault_t revokable_fault_wait(struct vm_area_struct *vma, unsigned int flags)
 	return VM_FAULT_RETRY;
 }
 
-static vm_fault_t refill_page(struct vm_area_struct *vma, unsigned long addr,
-			      unsigned long pfn, pgoff_t pgoff)
+/**
+ * revokable_fault_begin - keep a revoke out of a fault
+ * @vma: the mapping, whose lock, or whose mmap_lock, is held
+ * @flags: FAULT_FLAG_*
+ * @use: a record, for revokable_fault_end()
+ *
+ * Whatever the fault inserts is there before the use ends, so that a revoke that
+ * has waited for it can zap it; also if the lock has been dropped and the VMA and
+ * its file are gone.
+ *
+ * Return: 0, or what the fault has ended with.
+ */
+vm_fault_t revokable_fault_begin(struct vm_area_struct *vma, unsigned int flags,
+				 struct file_use *use)
 {
-	if (vma_is_cow_mapping(vma))
-		return vmf_insert_cow_pfn(vma, addr);
-	return vmf_insert_pfn(vma, addr,
-			      pfn + (linear_page_index(vma, addr) - pgoff));
+	struct file *file = vma->vm_file;
+
+	while (!revoke_enter_or_nested(file->f_revoke,
+				       USE_KIND("fault", USE_INSERTS), use)) {
+		if (file_revoked(file))
+			return VM_FAULT_SIGBUS;
+		if (file_suspended(file))
+			return revokable_fault_wait(vma, flags);
+	}
+	return 0;
+}
+
+/**
+ * revokable_fault_end - the fault is over
+ * @file: that of the mapping; may be gone
+ * @ret: what the fault has returned
+ * @use: the record
+ *
+ * A ->fault that was woken for a suspend may have taken it for a signal, and has
+ * to have another try.  But what has faulted may have been woken, too, and would
+ * have to wait for the next kick.
+ *
+ * Return: whether the fault is to be repeated.
+ */
+bool revokable_fault_end(struct file *file, vm_fault_t ret,
+			 struct file_use *use)
+{
+	if (!revoke_leave(use) || !(ret & VM_FAULT_SIGBUS) ||
+	    ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
+		return false;
+	/* The VMA is still locked, and keeps the file. */
+	return !file_revoked(file) && !revoke_caller_inside(file->f_revoke->r);
 }
 
 /**
  * revokable_fault_pfn - ->fault for memory that ->mmap has mapped by PFN
  * @vmf: the fault
- * @pfn: which page frame is mapped at @pgoff
- * @pgoff: an offset in the file, in pages, from where on they are contiguous
+ * @pfn: the first page frame of the memory
+ * @pgoff: the offset in the file, in pages, at which it is mapped
+ * @nr: how many contiguous page frames there are: others are never mapped
  *
  * What remap_pfn_range() has mapped, in ->mmap or as an action of
  * ->mmap_prepare, is gone after revokable_suspend().  This brings it back page
- * by page when it is touched.  The driver has checked what is mapped in ->mmap,
- * a mapping does not grow.
+ * by page when it is touched.
+ *
+ * For a private mapping, remap_pfn_range() has put the PFN into vm_pgoff, and
+ * @pgoff is not looked at.
  *
  * What the driver does not let anybody have any more, see revokable_zap_range(),
  * it does not ask for.  The entry is made with vma->vm_page_prot.  If that is not
  * what ->mmap has mapped with, as io_remap_pfn_range() adds pgprot_decrypted(),
  * ->mmap has to store it there.
  *
- * Neither argument is looked at if the mapping is private.
- *
  * Context: ->fault.
  * Return: VM_FAULT_NOPAGE, or an error.
  */
 vm_fault_t revokable_fault_pfn(struct vm_fault *vmf, unsigned long pfn,
-			       pgoff_t pgoff)
-{
-	if (WARN_ON_ONCE(!(vmf->vma->vm_flags & VM_PFNMAP)))
-		return VM_FAULT_SIGBUS;
-	return refill_page(vmf->vma, vmf->address, pfn, pgoff);
-}
-EXPORT_SYMBOL_GPL(revokable_fault_pfn);
-
-/* Is somebody waiting for this fault, or for its memory? */
-static bool refill_ends(const struct vm_area_struct *vma)
-{
-	return fatal_signal_pending(current) || file_revoked(vma->vm_file) ||
-	       file_suspended(vma->vm_file);
-}
-
-/**
- * revokable_fault_pfn_all - revokable_fault_pfn() for a whole mapping at once
- * @vmf: the fault
- * @pfn: which page frame is mapped at @pgoff
- * @pgoff: an offset in the file, in pages, from where on they are contiguous
- *
- * For memory whose user cannot afford a fault for each page: the first touch
- * after a revokable_resume() brings back all of the VMA it is in, by the task
- * whose address space that is, under the lock that its fault has.  No lock of
- * another process is taken, and memory types stay as ->mmap has reserved them.
- * Entries that are there are left alone, private copies among them.  Not for an
- * object of which a part has been taken with revokable_zap_range(): that would be
- * brought back with the rest.
- *
- * If the caller is killed, if there is no memory for page tables, or if the
- * file is revoked or suspended meanwhile, the rest is left to further faults.
- *
- * Context: ->fault.  May sleep.
- * Return: as revokable_fault_pfn(), for the page that was touched.
- */
-vm_fault_t revokable_fault_pfn_all(struct vm_fault *vmf, unsigned long pfn,
-				   pgoff_t pgoff)
+			       pgoff_t pgoff, unsigned long nr)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long addr;
-	vm_fault_t ret;
+	unsigned long page = linear_page_index(vma, vmf->address);
 
-	ret = revokable_fault_pfn(vmf, pfn, pgoff);
-	for (addr = vma->vm_start; addr < vma->vm_end && !refill_ends(vma) &&
-	     ret == VM_FAULT_NOPAGE; addr += PAGE_SIZE) {
-		if (refill_page(vma, addr, pfn, pgoff) != VM_FAULT_NOPAGE)
-			break;
-		cond_resched();
-	}
-	return ret;
+	if (WARN_ON_ONCE(!(vma->vm_flags & VM_PFNMAP)))
+		return VM_FAULT_SIGBUS;
+	/* Without remap_pfn_range() it is what user space has asked for. */
+	page -= vma_is_cow_mapping(vma) ? pfn : pgoff;
+	if (page >= nr)
+		return VM_FAULT_SIGBUS;
+	return vmf_insert_pfn(vma, vmf->address, pfn + page);
 }
-EXPORT_SYMBOL_GPL(revokable_fault_pfn_all);
+EXPORT_SYMBOL_GPL(revokable_fault_pfn);
 
 /* Hugetlb takes a lock that is held here; see make_revokable(). */
 static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
@@ -623,10 +648,22 @@ static bool vma_to_be_zapped(const struct vm_area_struct *vma,
 	       (!zap->flags || revoke_state(rv) & zap->flags);
 }
 
+static struct pfnmap_track_ctx *track_ctx(const struct vm_area_struct *vma)
+{
+#ifdef __HAVE_PFNMAP_TRACKING
+	return vma->pfnmap_track_ctx;
+#else
+	return NULL;
+#endif
+}
+
 /*
  * The memory types of what a revoked file had mapped are free for others, such
  * as the next driver, though there are VMAs left.  Whoever is inside may insert
  * entries yet, of memory that is the driver's until ->release.
+ *
+ * A VMA has to leave the i_mmap_rwsem, which is held here, before it lets go of
+ * its context.
  */
 static void untrack_mapping(struct address_space *mapping,
 			    const struct zap *zap)
@@ -634,8 +671,8 @@ static void untrack_mapping(struct address_space *mapping,
 	struct vm_area_struct *vma;
 
 	mapping_rmap_tree_foreach(vma, mapping, zap->first, zap->last) {
-		if (vma_to_be_zapped(vma, zap))
-			vma_untrack_pfnmap(vma);
+		if (vma_to_be_zapped(vma, zap) && track_ctx(vma))
+			pfnmap_track_ctx_untrack(track_ctx(vma));
 		cond_resched();
 	}
 }
@@ -654,7 +691,7 @@ static void zap_mapping(struct address_space *mapping, const struct zap *zap)
 		if (vma_to_be_zapped(vma, zap)) {
 			revoke_zap_vma(vma, zap->first, zap->last,
 				       zap->private_copies);
-			tracked |= vma_is_tracked(vma);
+			tracked |= !!track_ctx(vma);
 		}
 		cond_resched();
 	}

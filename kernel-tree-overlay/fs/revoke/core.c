@@ -36,9 +36,19 @@
 
 #include "internal.h"
 
-/* A ->release may take long, and must not hold up zaps, kicks and reports. */
+/*
+ * A ->release may take long, and must hold up neither zaps, kicks and reports
+ * nor, as far as there are workers, others.  It may flush any work, so this is
+ * not WQ_MEM_RECLAIM.
+ */
 static struct workqueue_struct *release_wq;
 struct workqueue_struct *revoke_wq;
+
+/*
+ * Names lead to these without a reference.  What is looked at may have become
+ * another open file, so the name is looked at once more before it counts.
+ */
+static struct kmem_cache *revoke_cache;
 
 static const struct use_kind open_kind = {
 	.name		= "open",
@@ -160,6 +170,9 @@ static void revokable_free(struct kref *ref)
 {
 	struct revokable *r = container_of(ref, struct revokable, ref);
 
+	/* Its owner believes that nobody gets to what it frees. */
+	WARN_ON_ONCE(r->ticket && r->state != REVOKABLE_DEAD);
+	revokable_free_fops(r);
 	kfree_rcu(r, rcu);
 }
 
@@ -195,7 +208,8 @@ EXPORT_SYMBOL_GPL(revokable_data);
  * Open files
  */
 
-static bool revokable_file_type(const struct file *file)
+static bool revokable_file_type(const struct file *file,
+				const struct revokable *r)
 {
 	const struct file_operations *fops = file->f_op;
 	umode_t mode = file_inode(file)->i_mode;
@@ -206,6 +220,9 @@ static bool revokable_file_type(const struct file *file)
 	 */
 	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
 		return false;
+	/* The rest is the same for all that have these methods. */
+	if (likely(revokable_find_fops(r, fops)))
+		return true;
 	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
 	if (is_file_hugepages(file))
 		return false;
@@ -227,18 +244,19 @@ static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 {
 	struct revoke *rv;
 
-	rv = kzalloc_obj(*rv, GFP_KERNEL_ACCOUNT);
+	rv = kmem_cache_alloc(revoke_cache, GFP_KERNEL);
 	if (!rv)
 		return NULL;
 
-	/* One for the file, and one until it is gone. */
-	kref_init(&rv->ref);
-	kref_get(&rv->ref);
-	atomic64_set(&rv->state, REVOKE_OPENING);
-	rv->file = file;
-	rv->r = revokable_get(r);
-	rv->fasync_fd = -1;
-	rv->opener = get_pid(task_tgid(current));
+	*rv = (struct revoke) {
+		.state		= ATOMIC64_INIT(REVOKE_OPENING),
+		.file		= file,
+		.r		= revokable_get(r),
+		/* One for the file, and one until it is gone. */
+		.ref.refcount	= REFCOUNT_INIT(2),
+		.opener		= get_pid(task_tgid(current)),
+		.fasync_fd	= -1,
+	};
 	return rv;
 }
 
@@ -253,8 +271,7 @@ static void revoke_free(struct kref *ref)
 		kfree_rcu(rv->pollers, rcu);
 	put_pid(rv->opener);
 	revokable_put(rv->r);
-	/* As do those who walk the names. */
-	kfree_rcu(rv, rcu);
+	kmem_cache_free(revoke_cache, rv);
 }
 
 void revoke_put(struct revoke *rv)
@@ -279,7 +296,8 @@ static bool revoke_try_attach(struct file *file, struct revoke *rv, int *ret)
 	 * Being inside comes before being found: a revoke waits for an ->open
 	 * that it finds.
 	 */
-	revoke_enter(rv, &open_kind, &use);
+	if (!use_begin(rv, &open_kind))
+		revoke_enter(rv, &open_kind, &use);
 	rv->ticket = ++r->ticket;
 	list_add_tail(&rv->node, &r->files);
 	file->f_revoke = rv;
@@ -308,8 +326,7 @@ static bool revoke_try_attach(struct file *file, struct revoke *rv, int *ret)
  * Context: ->open; allocates memory.
  * Return: 0; the object's policy.error, by default -ENODEV, if the object is
  *	dead; -ENOMEM; -EINVAL; if it is suspended: -EAGAIN with O_NONBLOCK or
- *	from a method of a revokable file, its policy.suspended_error,
- *	-ERESTARTSYS.
+ *	from a method of a revokable file, -ERESTARTSYS.
  */
 int make_revokable(struct file *file, struct revokable *r)
 {
@@ -318,14 +335,14 @@ int make_revokable(struct file *file, struct revokable *r)
 
 	if (WARN_ON_ONCE(file_is_revokable(file) ||
 			 (file->f_mode & (FMODE_PATH | FMODE_OPENED)) ||
-			 !revokable_file_type(file)))
+			 !revokable_file_type(file, r)))
 		return -EINVAL;
 	rv = revoke_alloc(file, r);
 	if (!rv)
 		return -ENOMEM;
 
 	while (!revoke_try_attach(file, rv, &ret)) {
-		ret = may_await_resume(file, r, false) ?:
+		ret = may_await_resume(file, false) ?:
 		      wait_event_interruptible(r->resumed,
 					       READ_ONCE(r->state) !=
 					       REVOKABLE_SUSPENDED);
@@ -347,11 +364,12 @@ static void open_use(struct revoke *rv, struct file_use *use)
 
 	use->revoke = rv;
 	use->kind = &open_kind;
-	for (use->slot = REVOKE_NAMES - 1; use->slot >= 0; use->slot--) {
+	for (use->slot = 0; use->slot < REVOKE_NAMES; use->slot++) {
 		if (name_read(current, use->slot, &kind) == rv &&
 		    kind == &open_kind)
-			break;
+			return;
 	}
+	use->slot = -1;
 }
 
 /*
@@ -364,27 +382,13 @@ void __revoke_open_done(struct file *file)
 	struct file_use use;
 
 	revoke_set_fops(rv);
-	open_use(rv, &use);
 	/* Before the count is dropped: whoever releases the file goes by it. */
 	atomic64_xor(REVOKE_OPENING | REVOKE_OPENED, &rv->state);
-	revoke_leave(&use);
-}
-
-/*
- * If ->open was woken for a suspend, only user space can have it called again:
- * as after a signal.
- */
-static int open_put_off(const struct file *file, int error)
-{
-	if (!revoke_interrupted(error) || task_sigpending(current))
-		return error;
-	if (file->f_flags & O_NONBLOCK)
-		return -EAGAIN;
-	/* Who makes no system calls takes it as it is. */
-	if (current->flags & (PF_KTHREAD | PF_USER_WORKER))
-		return error;
-	set_notify_signal(current);
-	return -ERESTARTNOINTR;
+	open_use(rv, &use);
+	if (likely(!use.slot))
+		use_end(rv, &open_kind);
+	else
+		revoke_leave(&use);
 }
 
 /* With a count for the caller. */
@@ -427,37 +431,56 @@ static void revoke_gone(struct revoke *rv);
 
 static void revoke_unclaim(struct revoke *rv)
 {
-	if (revoke_drop(rv, REVOKE_USER))
+	u64 state;
+
+	/* Whoever has left did so by a fully ordered decrement. */
+	state = atomic64_read_acquire(&rv->state);
+	/* CLOSED: nobody comes in.  So ours, if it is alone, can stay as it is. */
+	if (likely((state & REVOKE_INSIDE) == REVOKE_USER) ||
+	    revoke_drop(rv, REVOKE_USER))
 		revoke_gone(rv);
 }
 
-/* ->open has failed: nobody else has seen the file, it becomes ordinary. */
-int __revoke_open_failed(struct file *file, int error)
+/* Was ->open woken for a suspend, and by no signal? */
+static bool open_was_suspended(const struct file *file, int *error)
+{
+	if (!revoke_interrupted(*error) || task_sigpending(current))
+		return false;
+	if (!(file->f_flags & O_NONBLOCK))
+		return true;
+	*error = -EAGAIN;
+	return false;
+}
+
+/*
+ * ->open has failed with *@error, which may change.  Nobody else has seen the
+ * file, it becomes ordinary.  Returns whether it is to be called once more: it
+ * waits for the resume in make_revokable().
+ */
+bool __revoke_open_again(struct file *file, int *error)
 {
 	struct revoke *rv = file->f_revoke;
+	bool suspended, again = false;
 	struct file_use use;
-	unsigned int left;
-	bool claimed, suspended;
 
 	open_use(rv, &use);
 	/* The claim takes it away. */
 	suspended = revoke_state(rv) & REVOKE_SUSPENDED;
-	claimed = revoke_claim(rv);
-	left = revoke_leave(&use);
-	if (claimed) {
+	if (revoke_claim(rv)) {
+		suspended |= !!revoke_leave(&use);
 		revoke_unclaim(rv);
-		if (left || suspended)
-			error = open_put_off(file, error);
+		again = suspended && open_was_suspended(file, error);
 	} else {
+		revoke_leave(&use);
 		wait_event(rv->r->wait, revoke_is_gone(rv));
-		if (revoke_interrupted(error))
-			error = rv->r->policy.error;
+		if (revoke_interrupted(*error))
+			*error = rv->r->policy.error;
 	}
 
 	file->f_mode &= ~FMODE_REVOKABLE;
 	file->f_revoke = NULL;
 	revoke_put(rv);
-	return error;
+	return again;
 }
 
 /* What the driver gets to see of the end of a file, once */
@@ -501,7 +524,7 @@ int revokable_release(struct inode *inode, struct file *file)
 	} else {
 		wait_event(rv->r->wait, revoke_is_gone(rv));
 	}
-	revoke_put_fops(rv);
+	revoke_drop_fops(file);
 	revoke_put(rv);
 	return 0;
 }
@@ -531,11 +554,13 @@ static void revoke_gone(struct revoke *rv)
 
 	scoped_guard(spinlock, &r->lock) {
 		/* Pairs with revoke_is_gone(). */
-		atomic64_fetch_or_release(REVOKE_GONE, &rv->state);
+		smp_mb__before_atomic();
+		atomic64_or(REVOKE_GONE, &rv->state);
 		list_del_init(&rv->node);
 		revokable_settle(r);
 	}
-	wake_up_all(&r->wait);
+	if (wq_has_sleeper(&r->wait))
+		wake_up_all(&r->wait);
 	revoke_put(rv);
 }
 
@@ -549,7 +574,6 @@ static void revoke_release(struct revoke *rv)
 	if (revoke_state(rv) & REVOKE_OPENED) {
 		locks_revoke_file(rv->file);
 		release_driver(rv);
-		revoke_retire_fops(rv);
 	}
 }
 
@@ -620,6 +644,15 @@ static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
 	list_add_tail(&rv->batch, &batch->revokes);
 }
 
+/* Something has been marked: who waits for the object has another look. */
+static void wake_waiters(struct revokable *r)
+{
+	if (wq_has_sleeper(&r->resumed))
+		wake_up_all(&r->resumed);
+	if (wq_has_sleeper(&r->wait))
+		wake_up_all(&r->wait);
+}
+
 /* Mark what is open now.  What is opened meanwhile has a later ticket. */
 static void revoke_mark_files(struct revokable *r, const struct inode *inode,
 			      bool dead, struct revoke_batch *batch)
@@ -648,8 +681,7 @@ static void revoke_mark_files(struct revokable *r, const struct inode *inode,
 	batch->ticket = r->ticket;
 	revokable_settle(r);
 	spin_unlock(&r->lock);
-	wake_up_all(&r->resumed);
-	wake_up_all(&r->wait);
+	wake_waiters(r);
 }
 
 /* As the driver would on a hangup; it has the list, the file the owner. */
@@ -774,26 +806,15 @@ static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
 }
 
 /**
- * revoke_it - the object has gone: revoke its open files, and allow no more
+ * __revoke_it - revoke_it() for those who can be inside
  * @r: the object
  *
- * When this returns 0, no method runs or will run for any file opened on the
- * object, no page table entry maps its memory through one, each ->release has
- * run once, and no file or mapping pins the module.  After revoke_it_async(), its
- * callback has returned.
- *
- * Waits without limit for tasks inside methods: those that sleep on user
- * memory can take as long as user space likes.  Where that is not acceptable,
- * use revoke_it_async().
- *
- * Context: may sleep.  The caller must hold no lock that a method or ->release
- *	of the object takes, nor any that is taken inside of an mmap_lock.
+ * Context: as revoke_it().
  * Return: 0; or -EINPROGRESS if the caller is inside a method of one of the
  *	files, or its ->release, and would be waiting for itself.  Then the
  *	revoke is completed when it has left, and nothing must be freed before.
- *	Who can get there has to use revoke_it_async() instead.
  */
-int revoke_it(struct revokable *r)
+int __revoke_it(struct revokable *r)
 {
 	struct revoke_batch batch;
 	int ret;
@@ -805,7 +826,7 @@ int revoke_it(struct revokable *r)
 		flush_work(&r->done_work);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(revoke_it);
+EXPORT_SYMBOL_GPL(__revoke_it);
 
 /**
  * revoke_it_async - revoke_it() without the waiting
@@ -892,15 +913,23 @@ int revoke_file(struct file *file)
 		if (!(revoke_state(rv) & REVOKE_REVOKED))
 			revoke_mark(rv, &batch);
 	}
-	wake_up_all(&rv->r->resumed);
-	wake_up_all(&rv->r->wait);
+	wake_waiters(rv->r);
 	return revoke_batch(rv->r, &batch, rv, true);
 }
 EXPORT_SYMBOL_GPL(revoke_file);
 
 static int __init revoke_init(void)
 {
-	release_wq = alloc_workqueue("revoke_release", WQ_UNBOUND, 0);
+	struct kmem_cache_args args = {
+		.use_freeptr_offset	= true,
+		.freeptr_offset		= offsetof(struct revoke, freeptr),
+	};
+
+	revoke_cache = kmem_cache_create("revoke", sizeof(struct revoke), &args,
+					 SLAB_HWCACHE_ALIGN | SLAB_PANIC |
+					 SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU);
+	release_wq = alloc_workqueue("revoke_release", WQ_UNBOUND,
+				     WQ_MAX_ACTIVE);
 	revoke_wq = alloc_workqueue("revoke", WQ_UNBOUND, 0);
 	return release_wq && revoke_wq ? 0 : -ENOMEM;
 }

@@ -23,14 +23,6 @@
 
 #include "internal.h"
 
-/* For the files of an object that have the same methods of a driver */
-struct revokable_fops {
-	struct list_head		node;	/* in r->fops */
-	unsigned int			users;	/* under r->lock */
-	const struct file_operations	*real;
-	struct file_operations		fops;
-};
-
 /* What is left with a file that has been released; for __fput() */
 static const struct file_operations released_fops;
 
@@ -42,20 +34,25 @@ static const struct file_operations released_fops;
  */
 #define call_or_wait(f, nowait, what, revoked, method, ...)		\
 ({									\
+	const struct use_kind *__kind = USE_KIND(what, 0);		\
 	struct file *__f = (f);						\
-	struct file_use __use;						\
 	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = 0;		\
-	int __err;							\
+	unsigned int __left;						\
+	int __err = USE_AGAIN;						\
 									\
-	do {								\
-		__err = start_using_or_wait(__f, &__use,		\
-					    USE_KIND(what, 0), nowait);	\
-		if (__err)						\
+	if (likely(use_begin(__f->f_revoke, __kind))) {			\
+		__ret = real_fops(__f)->method(__VA_ARGS__);		\
+		__left = use_end(__f->f_revoke, __kind);		\
+		__err = used_result(__f, __left, __ret);		\
+	}								\
+	while (unlikely(__err == USE_AGAIN)) {				\
+		__err = use_begin_slowly(__f, __kind, nowait);		\
+		if (__err < 0 || __err == USE_REVOKED)			\
 			break;						\
-		__ret = real_fops(__f)->method(__VA_ARGS__);			\
-		__err = stop_using_after(__f, &__use, __ret, true);	\
-	} while (__err == USE_AGAIN);					\
-	if (__err)							\
+		__ret = real_fops(__f)->method(__VA_ARGS__);		\
+		__err = use_end_slowly(__f, __kind, __err, __ret);	\
+	}								\
+	if (unlikely(__err))						\
 		__ret = __err == USE_REVOKED ? (revoked) : __err;	\
 	__ret;								\
 })
@@ -71,8 +68,8 @@ static const struct file_operations released_fops;
 	int __err;							\
 									\
 	if (revoke_enter_or_nested(__f->f_revoke, USE_KIND(what, 0),	\
-				   &__use)) {			\
-		__ret = real_fops(__f)->method(__VA_ARGS__);			\
+				   &__use)) {				\
+		__ret = real_fops(__f)->method(__VA_ARGS__);		\
 		__err = stop_using_after(__f, &__use, __ret, false);	\
 	} else {							\
 		__err = file_revoked(__f) ? USE_REVOKED : USE_AGAIN;	\
@@ -90,18 +87,12 @@ static const struct file_operations released_fops;
 	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = (revoked);	\
 									\
 	if (revoke_enter(__f->f_revoke, USE_KIND(what, USE_LATE), &__use)) { \
-		__ret = real_fops(__f)->method(__VA_ARGS__);			\
+		__ret = real_fops(__f)->method(__VA_ARGS__);		\
 		if (stop_using_after(__f, &__use, __ret, false) == USE_REVOKED) \
 			__ret = (revoked);				\
 	}								\
 	__ret;								\
 })
-
-/* Valid in a use: the driver cannot be unloaded before that. */
-static const struct file_operations *real_fops(const struct file *file)
-{
-	return container_of_const(file->f_op, struct revokable_fops, fops)->real;
-}
 
 /**
  * file_real_fops - the methods that a driver has given to a file
@@ -132,6 +123,15 @@ int revoked_read_result(const struct file *file)
 	if (file->f_revoke->r->flags & REVOKABLE_READ_EOF)
 		return 0;
 	return policy_of(file)->read_error;
+}
+
+/* As stop_using_after(), when the use has been ended */
+static __always_inline int used_result(struct file *file, unsigned int left,
+				       s64 ret)
+{
+	if (likely(ret >= 0 || !revoke_interrupted(ret)))
+		return 0;
+	return use_interrupted(file, left, ret, true);
 }
 
 static loff_t revokable_llseek(struct file *file, loff_t offset, int whence)
@@ -170,71 +170,98 @@ static bool may_queue(const struct file *file)
 	return file->f_revoke->r->flags & REVOKABLE_ASYNC;
 }
 
+static __always_inline ssize_t call_iter(struct kiocb *iocb,
+					 struct iov_iter *iter, bool write)
+{
+	const struct file_operations *fops = real_fops(iocb->ki_filp);
+
+	return write ? fops->write_iter(iocb, iter) : fops->read_iter(iocb, iter);
+}
+
 /*
  * A request that the method does not finish keeps using the file when the use
  * has ended.  It is counted inside the use, so that there is no further one
  * when all users have left, and before the call, as it may be complete before
  * that returns.  From then on @iocb may be gone.
  */
-static ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter, bool write,
-		       ssize_t revoked)
+static ssize_t call_async(struct kiocb *iocb, struct iov_iter *iter, bool write,
+			  struct file_use *use)
 {
-	struct kiocb sync, *req = iocb;
+	struct kiocb sync;
+	ssize_t ret;
+
+	if (!may_queue(iocb->ki_filp)) {
+		make_synchronous(&sync, iocb);
+		ret = call_iter(&sync, iter, write);
+		iocb->ki_pos = sync.ki_pos;
+		return ret;
+	}
+	revoke_async_begin(use);
+	ret = call_iter(iocb, iter, write);
+	/* A cancel function may have been set all the same. */
+	if (ret != -EIOCBQUEUED)
+		kiocb_clear_cancel_fn(iocb);
+	revoke_async_returns(use, ret == -EIOCBQUEUED);
+	return ret;
+}
+
+/* If it has been called before, it had got nowhere. */
+static noinline ssize_t call_rw_slowly(struct kiocb *iocb, struct iov_iter *iter,
+				       bool write, const struct use_kind *kind,
+				       int err)
+{
 	struct file *file = iocb->ki_filp;
 	size_t len = iov_iter_count(iter);
 	loff_t pos = iocb->ki_pos;
-	bool may_be_queued = false;
 	struct file_use use;
-	ssize_t ret;
-	int err;
+	ssize_t ret = 0;
 
-again:
-	err = start_using_or_wait(file, &use, write ? USE_KIND("write", 0) :
-						      USE_KIND("read", 0),
-				  iocb->ki_flags & IOCB_NOWAIT);
-	if (err)
-		return err == USE_REVOKED ? revoked : err;
-
-	if (!is_sync_kiocb(iocb)) {
-		may_be_queued = may_queue(file);
-		if (may_be_queued) {
-			revoke_async_begin(&use);
-		} else {
-			make_synchronous(&sync, iocb);
-			req = &sync;
-		}
-	}
-	ret = write ? real_fops(file)->write_iter(req, iter) :
-		      real_fops(file)->read_iter(req, iter);
-	if (req == &sync)
-		iocb->ki_pos = sync.ki_pos;
-	if (may_be_queued) {
-		/* A cancel function may have been set all the same. */
-		if (ret != -EIOCBQUEUED)
-			kiocb_clear_cancel_fn(iocb);
-		revoke_async_returns(&use, ret == -EIOCBQUEUED);
-	}
-
-	err = stop_using_after(file, &use, ret, true);
-	if (err == USE_AGAIN) {
+	while (err == USE_AGAIN) {
 		iov_iter_revert(iter, len - iov_iter_count(iter));
 		iocb->ki_pos = pos;
-		goto again;
+		err = start_using_or_wait(file, &use, kind,
+					  iocb->ki_flags & IOCB_NOWAIT);
+		if (err)
+			break;
+		ret = is_sync_kiocb(iocb) ? call_iter(iocb, iter, write) :
+					    call_async(iocb, iter, write, &use);
+		err = stop_using_after(file, &use, ret, true);
 	}
-	if (err)
-		return err == USE_REVOKED ? revoked : err;
-	return ret;
+	if (!err)
+		return ret;
+	if (err != USE_REVOKED)
+		return err;
+	return write ? policy_of(file)->write_error : revoked_read_result(file);
+}
+
+static __always_inline ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter,
+				       bool write, const struct use_kind *kind)
+{
+	struct file *file = iocb->ki_filp;
+	size_t len = iov_iter_count(iter);
+	loff_t pos = iocb->ki_pos;
+	int err = USE_AGAIN;
+	ssize_t ret;
+
+	if (likely(is_sync_kiocb(iocb) && use_begin(file->f_revoke, kind))) {
+		ret = call_iter(iocb, iter, write);
+		err = used_result(file, use_end(file->f_revoke, kind), ret);
+		if (likely(!err))
+			return ret;
+		iov_iter_revert(iter, len - iov_iter_count(iter));
+		iocb->ki_pos = pos;
+	}
+	return call_rw_slowly(iocb, iter, write, kind, err);
 }
 
 static ssize_t revokable_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	return call_rw(iocb, iter, false, revoked_read_result(iocb->ki_filp));
+	return call_rw(iocb, iter, false, USE_KIND("read", 0));
 }
 
 static ssize_t revokable_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	return call_rw(iocb, iter, true,
-		       policy_of(iocb->ki_filp)->write_error);
+	return call_rw(iocb, iter, true, USE_KIND("write", 0));
 }
 
 /* What is still queued after a revoke is completed by ops->kick(). */
@@ -305,9 +332,20 @@ static long revokable_compat_ioctl(struct file *file, unsigned int cmd,
 			   compat_ioctl, file, cmd, arg);
 }
 
+/*
+ * Has another file's ->mmap given the mapping to this one?  A use of it would
+ * end before the VMA can be found.
+ */
+static bool mmap_is_nested(const struct file *file)
+{
+	return !file_revoked(file) && !revoke_own_uses(file->f_revoke);
+}
+
 /* With the mmap_lock held.  mmap(2) has waited before it was taken. */
 static int revokable_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (mmap_is_nested(file))
+		return -EINVAL;
 	return call_without_waiting(file, "mmap", -EAGAIN,
 				    policy_of(file)->mmap_error,
 				    mmap, file, vma);
@@ -317,6 +355,8 @@ static int revokable_mmap_prepare(struct vm_area_desc *desc)
 {
 	struct file *file = (struct file *)desc->file;
 
+	if (mmap_is_nested(file))
+		return -EINVAL;
 	return call_without_waiting(file, "mmap_prepare",
 				    -EAGAIN, policy_of(file)->mmap_error,
 				    mmap_prepare, desc);
@@ -469,24 +509,23 @@ static void init_fops(struct revokable_fops *table,
 	table->real = real;
 }
 
-static struct revokable_fops *find_fops(struct revokable *r,
-					const struct file_operations *real)
+struct revokable_fops *
+revokable_find_fops(const struct revokable *r,
+		    const struct file_operations *real)
 {
 	struct revokable_fops *table;
 
-	lockdep_assert_held(&r->lock);
-	list_for_each_entry(table, &r->fops, node) {
-		if (table->real == real) {
-			table->users++;
+	list_for_each_entry_lockless(table, &r->fops, node) {
+		if (table->real == real)
 			return table;
-		}
 	}
 	return NULL;
 }
 
 /*
- * The object's table takes the place of the driver's.  Those that share it are
- * few, so that one more of them never fails to be made.
+ * The object's table takes the place of the driver's.  There are few, so that
+ * one more of them never fails to be made, and they stay for as long as the
+ * object does: so only who adds one takes the lock.
  */
 void revoke_set_fops(struct revoke *rv)
 {
@@ -494,16 +533,14 @@ void revoke_set_fops(struct revoke *rv)
 	struct revokable_fops *table, *found;
 	struct revokable *r = rv->r;
 
-	scoped_guard(spinlock, &r->lock)
-		found = find_fops(r, real);
-	if (!found) {
+	found = revokable_find_fops(r, real);
+	if (unlikely(!found)) {
 		table = kzalloc_obj(*table, GFP_KERNEL | __GFP_NOFAIL);
 		init_fops(table, real);
-		table->users = 1;
 		scoped_guard(spinlock, &r->lock) {
-			found = find_fops(r, real);
+			found = revokable_find_fops(r, real);
 			if (!found)
-				list_add(&table->node, &r->fops);
+				list_add_rcu(&table->node, &r->fops);
 		}
 		if (found)
 			kfree(table);
@@ -513,32 +550,17 @@ void revoke_set_fops(struct revoke *rv)
 	rv->file->f_op = &found->fops;
 }
 
-static struct revokable_fops *table_of(const struct file *file)
-{
-	return (struct revokable_fops *)
-		container_of_const(file->f_op, struct revokable_fops, fops);
-}
-
-/*
- * The driver can be unloaded from now on, and there may be another one where it
- * was: the table is not for files that are opened later.
- */
-void revoke_retire_fops(struct revoke *rv)
-{
-	guard(spinlock)(&rv->r->lock);
-	list_del_init(&table_of(rv->file)->node);
-}
-
 /* Nobody but __fput() has the file, and that does not call a method any more. */
-void revoke_put_fops(struct revoke *rv)
+void revoke_drop_fops(struct file *file)
 {
-	struct revokable_fops *table = table_of(rv->file);
+	file->f_op = &released_fops;
+}
 
-	rv->file->f_op = &released_fops;
-	scoped_guard(spinlock, &rv->r->lock) {
-		if (--table->users)
-			return;
-		list_del(&table->node);
-	}
-	kfree(table);
+/* Each file with such a table has a reference to the object. */
+void revokable_free_fops(struct revokable *r)
+{
+	struct revokable_fops *table, *next;
+
+	list_for_each_entry_safe(table, next, &r->fops, node)
+		kfree(table);
 }

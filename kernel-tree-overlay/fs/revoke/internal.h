@@ -21,6 +21,28 @@ void drain_release(struct revokable *r);
 /* use.c */
 #define NAME_BROKEN	1UL	/* in revoke_name.revoke: stepped out */
 
+/* What makes a leaver look twice */
+#define REVOKE_ATTENTION	(REVOKE_SUSPENDED | REVOKE_REVOKED | REVOKE_CLOSED)
+
+/*
+ * Lockdep: a use is a read lock that is only ever tried, so it waits for
+ * nothing, but a revoker waits for it with everything it holds.
+ */
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+static inline void use_acquire(struct revoke *rv)
+{
+	rwsem_acquire_read(&rv->r->dep_map, 0, 1, _RET_IP_);
+}
+
+static inline void use_release(struct revoke *rv)
+{
+	rwsem_release(&rv->r->dep_map, _RET_IP_);
+}
+#else
+static inline void use_acquire(struct revoke *rv) { }
+static inline void use_release(struct revoke *rv) { }
+#endif
+
 /*
  * The use with this name, or NULL.  For another task, only to be compared, and
  * to be looked into under RCU.
@@ -39,14 +61,65 @@ static inline struct revoke *name_read(struct task_struct *task, int slot,
 	return (struct revoke *)revoke;
 }
 
+void name_undo(int slot);
+unsigned int name_kicked(int slot);
+unsigned int leave_broken(struct revoke_name *name);
+unsigned int leave_slowly(struct revoke *rv, u64 one, int slot);
 unsigned int revoke_own_uses(const struct revoke *rv);
 bool revoke_drop(struct revoke *rv, u64 counts);
 void revoke_release_begin(struct revoke *rv, struct file_use *use);
 void revoke_release_end(struct file_use *use);
 
+/*
+ * revoke_enter() and revoke_leave() for the common case, to be inlined with
+ * constants: a task that is in no other method, of a file that nobody revokes or
+ * suspends.  Nothing has happened if use_begin() is false.
+ */
+static __always_inline bool use_begin(struct revoke *rv,
+				      const struct use_kind *kind)
+{
+	struct revoke_name *name = &current->uses.name[0];
+	u64 state;
+
+	if (unlikely(name->revoke))
+		return false;
+	WRITE_ONCE(name->kind, kind);
+	/* Pairs with name_read(). */
+	smp_store_release(&name->revoke, (unsigned long)rv);
+	state = revoke_state(rv);
+	if (unlikely(state & kind->refused_by ||
+		     !atomic64_try_cmpxchg(&rv->state, &state,
+					   state + kind->one))) {
+		name_undo(0);
+		return false;
+	}
+	use_acquire(rv);
+	return true;
+}
+
+static __always_inline unsigned int use_end(struct revoke *rv,
+					    const struct use_kind *kind)
+{
+	struct task_uses *uses = &current->uses;
+	u64 state;
+
+	if (unlikely(uses->name[0].revoke != (unsigned long)rv))
+		return leave_broken(&uses->name[0]);
+	use_release(rv);
+	WRITE_ONCE(uses->name[0].revoke, 0);
+	state = revoke_state(rv);
+	if (unlikely(state & REVOKE_ATTENTION ||
+		     !atomic64_try_cmpxchg(&rv->state, &state,
+					   state - kind->one)))
+		return leave_slowly(rv, kind->one, 0);
+	if (unlikely(READ_ONCE(uses->attention)))
+		return name_kicked(0);
+	return 0;
+}
+
 /* Instead of the result of a method: 0 means none, negative ones are errors. */
-#define USE_REVOKED	1	/* what the policy says */
-#define USE_AGAIN	2	/* that of another call */
+#define USE_REVOKED	16	/* what the policy says */
+#define USE_AGAIN	17	/* that of another call */
 
 /* watch.c */
 void revoke_kick(struct revokable *r);
@@ -59,26 +132,46 @@ bool revoke_cannot_wait(struct revokable *r, struct revoke *rv, bool killable);
 /* Has a method ended as if by a signal? */
 static inline bool revoke_interrupted(s64 ret)
 {
-	return ret == -EINTR || ret == -ERESTARTSYS ||
-	       ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
-	       ret == -ERESTART_RESTARTBLOCK;
+	return ret == -EINTR ||
+	       (ret >= -ERESTART_RESTARTBLOCK && ret <= -ERESTARTSYS &&
+		ret != -ENOIOCTLCMD);
 }
 
 /* suspend.c */
-int may_await_resume(const struct file *file, const struct revokable *r,
-		     bool nowait);
+int may_await_resume(const struct file *file, bool nowait);
 int start_using_or_wait(struct file *file, struct file_use *use,
 			const struct use_kind *kind, bool nowait);
+int use_begin_slowly(struct file *file, const struct use_kind *kind,
+		     bool nowait);
+int use_end_slowly(struct file *file, const struct use_kind *kind, int slot,
+		   s64 ret);
+int use_interrupted(struct file *file, unsigned int left, s64 ret, bool repeats);
 int stop_using_after(struct file *file, struct file_use *use, s64 ret,
 		     bool repeats);
 bool revoke_poll_later(struct revoke *rv, bool queued);
 
 /* fops.c */
 
+/* For the files of an object that have the same methods of a driver */
+struct revokable_fops {
+	struct list_head		node;	/* in r->fops */
+	const struct file_operations	*real;
+	struct file_operations		fops;
+};
+
+/* Of an open file.  Valid in a use: the driver cannot be unloaded before that. */
+static inline const struct file_operations *real_fops(const struct file *file)
+{
+	return container_of_const(file->f_op, struct revokable_fops, fops)->real;
+}
+
 int revoked_read_result(const struct file *file);
+struct revokable_fops *
+revokable_find_fops(const struct revokable *r,
+		    const struct file_operations *real);
 void revoke_set_fops(struct revoke *rv);
-void revoke_retire_fops(struct revoke *rv);
-void revoke_put_fops(struct revoke *rv);
+void revoke_drop_fops(struct file *file);
+void revokable_free_fops(struct revokable *r);
 
 /* poll.c */
 struct revoke_pollers {

@@ -9,8 +9,9 @@
  *
  * So no poller of a revokable file gets to see a driver's queue.  Pollers wait
  * on a queue of the open file, and for each queue that the driver polls there
- * is one relay, an entry which passes the wake-ups on.  A revoke removes the
- * relays.  The pollers stay where they are, on memory that goes with the file.
+ * is one relay, an entry which passes the wake-ups on.  Relays go with the last
+ * poller, or with a revoke.  After that the pollers stay where they are, on memory
+ * that goes with the file.
  */
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -34,8 +35,8 @@ static int relay_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		      void *key)
 {
 	struct relay *relay = container_of(wait, struct relay, wait);
+	struct wait_queue_head *pollers = &relay->pollers->wait;
 	__poll_t events = key_to_poll(key);
-	int nr_exclusive = 0;
 
 	if (events & POLLFREE) {
 		events = EPOLLHUP | EPOLLERR;
@@ -46,9 +47,12 @@ static int relay_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 	 * Not told how many are to be woken: for input and output, as many as
 	 * wake_up_poll() does.  What ends the waiting is for all.
 	 */
-	if (events && !(events & (EPOLLERR | EPOLLHUP)))
-		nr_exclusive = 1;
-	__wake_up(&relay->pollers->wait, mode, nr_exclusive, key);
+	if (!events || events & (EPOLLERR | EPOLLHUP))
+		__wake_up(pollers, mode, 0, key);
+	else if (sync)
+		__wake_up_sync_key(pollers, mode, key);
+	else
+		__wake_up(pollers, mode, 1, key);
 
 	/*
 	 * Last, and only now: relay_remove() may be waiting to free the relay,
@@ -130,7 +134,12 @@ static struct revoke_pollers *get_pollers(struct revoke *rv)
 	return other;
 }
 
-__poll_t revokable_poll(struct file *file, poll_table *pt)
+static bool relays_due(const struct revoke_pollers *pollers)
+{
+	return pollers && READ_ONCE(pollers->relays_due);
+}
+
+static noinline __poll_t poll_slowly(struct file *file, poll_table *pt)
 {
 	struct revoke *rv = file->f_revoke;
 	struct revoke_pollers *pollers = READ_ONCE(rv->pollers);
@@ -165,7 +174,7 @@ __poll_t revokable_poll(struct file *file, poll_table *pt)
 	 * let in.  When it polls again, it does not ask to be queued.  All who
 	 * poll from now on see to it: one alone may be late.
 	 */
-	if (pollers && READ_ONCE(pollers->relays_due)) {
+	if (relays_due(pollers)) {
 		table.pt._key = ~(__poll_t)0;
 		queue = true;
 	}
@@ -173,12 +182,28 @@ __poll_t revokable_poll(struct file *file, poll_table *pt)
 		table.pollers = pollers;
 		table.pt._qproc = relay_queue;
 	}
-	mask = file_real_fops(file)->poll(file, &table.pt);
-	if (table.failed)
+	mask = real_fops(file)->poll(file, &table.pt);
+	if (table.failed) {
 		WRITE_ONCE(pollers->relays_due, true);
+		mask |= EPOLLERR;
+	}
 	revoke_leave(&use);
+	return mask;
+}
 
-	return table.failed ? mask | EPOLLERR : mask;
+__poll_t revokable_poll(struct file *file, poll_table *pt)
+{
+	const struct use_kind *kind = USE_KIND("poll", 0);
+	struct revoke *rv = file->f_revoke;
+	__poll_t mask;
+
+	/* Whoever does not ask to be queued only looks. */
+	if ((pt && pt->_qproc) || relays_due(READ_ONCE(rv->pollers)) ||
+	    !use_begin(rv, kind))
+		return poll_slowly(file, pt);
+	mask = real_fops(file)->poll(file, pt);
+	use_end(rv, kind);
+	return mask;
 }
 
 /* Exclusive waiters, too: a revoke concerns each of them. */
@@ -202,17 +227,37 @@ static void relay_remove(struct relay *relay)
 	kfree(relay);
 }
 
-/*
- * With nobody inside ->poll, there will be no further relay.  When the lock
- * of its queue has been taken and dropped, a relay is not running either.
- */
-void revoke_drop_relays(struct revoke *rv)
+/* When the lock of its queue has been taken and dropped, a relay is not running. */
+static void remove_relays(struct revoke_pollers *pollers)
 {
-	struct revoke_pollers *pollers = rv->pollers;
 	struct hlist_node *next;
 	struct relay *relay;
 
+	lockdep_assert_held(&pollers->lock);
 	hlist_for_each_entry_safe(relay, next, &pollers->relays, node)
 		relay_remove(relay);
 	INIT_HLIST_HEAD(&pollers->relays);
+}
+
+/* With nobody inside ->poll, there will be no further relay. */
+void revoke_drop_relays(struct revoke *rv)
+{
+	guard(spinlock)(&rv->pollers->lock);
+	remove_relays(rv->pollers);
+}
+
+/*
+ * With the last poller, its relays go: what a driver may do with a queue that
+ * nobody polls stays as it is.  A poller queues itself first, and takes the lock
+ * to look for its relays second: so either it is seen here, or it makes new ones.
+ */
+void __revoke_poll_left(struct file *file)
+{
+	struct revoke_pollers *pollers = READ_ONCE(file->f_revoke->pollers);
+
+	if (!pollers || waitqueue_active(&pollers->wait))
+		return;
+	guard(spinlock)(&pollers->lock);
+	if (!waitqueue_active(&pollers->wait))
+		remove_relays(pollers);
 }

@@ -41,13 +41,10 @@ EXPORT_SYMBOL_GPL(file_suspended);
  */
 
 /* Until resumed, or revoked: with an error, it is not to be waited for. */
-int may_await_resume(const struct file *file, const struct revokable *r,
-		     bool nowait)
+int may_await_resume(const struct file *file, bool nowait)
 {
 	if (nowait || file->f_flags & O_NONBLOCK)
 		return -EAGAIN;
-	if (r->policy.suspended_error)
-		return r->policy.suspended_error;
 	/*
 	 * Whoever resumes this object may be waiting for the caller to leave
 	 * another one; or this one, which it has suspended itself.
@@ -65,7 +62,7 @@ static int revoke_await_resume(struct file *file, bool nowait)
 {
 	struct revoke *rv = file->f_revoke;
 
-	return may_await_resume(file, rv->r, nowait) ?:
+	return may_await_resume(file, nowait) ?:
 	       wait_event_interruptible(rv->r->resumed, !file_suspended(file));
 }
 
@@ -86,12 +83,24 @@ int start_using_or_wait(struct file *file, struct file_use *use,
 }
 
 /*
+ * The same without a record.  A value that is neither an error nor USE_REVOKED
+ * is for use_end_slowly().
+ */
+int use_begin_slowly(struct file *file, const struct use_kind *kind, bool nowait)
+{
+	struct file_use use;
+	int ret = start_using_or_wait(file, &use, kind, nowait);
+
+	BUILD_BUG_ON(REVOKE_NAMES + 1 > USE_REVOKED);
+	return ret ?: use.slot + 1;
+}
+
+/*
  * Has a method been woken for a revoke or a suspend?  There was no signal, so
  * none is to be seen.  It is called again only if it says that it can be: -EINTR
  * means that something has happened already.
  */
-static noinline int use_interrupted(struct file *file, unsigned int left,
-				    s64 ret, bool repeats)
+int use_interrupted(struct file *file, unsigned int left, s64 ret, bool repeats)
 {
 	if (file_revoked(file))
 		return USE_REVOKED;
@@ -121,27 +130,22 @@ int stop_using_after(struct file *file, struct file_use *use, s64 ret,
 	return use_interrupted(file, left, ret, repeats);
 }
 
-static unsigned long revokable_suspends(struct revokable *r)
+int use_end_slowly(struct file *file, const struct use_kind *kind, int slot,
+		   s64 ret)
 {
-	guard(spinlock)(&r->lock);
-	return r->suspends;
+	struct file_use use = {
+		.revoke	= file->f_revoke,
+		.kind	= kind,
+		.slot	= slot - 1,
+	};
+
+	return stop_using_after(file, &use, ret, true);
 }
 
-/*
- * mmap(2) of a file, before it takes the mmap_lock.  Of the suspends that are
- * counted in @seen none makes it fail then: they have been waited for.
- */
-int __revokable_mmap_wait(struct file *file, unsigned long *seen)
+/* mmap(2), before it takes the mmap_lock.  If a suspend comes later, it fails. */
+int __revokable_mmap_wait(struct file *file)
 {
-	*seen = revokable_suspends(file->f_revoke->r);
 	return file_suspended(file) ? revoke_await_resume(file, false) : 0;
-}
-
-/* With the lock, it has got -EAGAIN: from a suspend that came later? */
-bool __revokable_mmap_again(struct file *file, unsigned long seen)
-{
-	return file_suspended(file) ||
-	       revokable_suspends(file->f_revoke->r) != seen;
 }
 
 /*
@@ -199,7 +203,6 @@ static int suspend_begin(struct revokable *r, bool inside)
 	r->changing = true;
 	r->suspending = true;
 	r->suspended++;
-	r->suspends++;
 	/* What the caller calls from now on is not let in: it is not waited for. */
 	if (inside)
 		WRITE_ONCE(r->suspender, current);

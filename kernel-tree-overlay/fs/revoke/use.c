@@ -45,28 +45,6 @@
 
 #include "internal.h"
 
-/* What makes a leaver look twice */
-#define REVOKE_ATTENTION	(REVOKE_SUSPENDED | REVOKE_REVOKED | REVOKE_CLOSED)
-
-/*
- * Lockdep: a use is a read lock that is only ever tried, so it waits for
- * nothing, but a revoker waits for it with everything it holds.
- */
-#ifdef CONFIG_DEBUG_LOCK_ALLOC
-static void use_acquire(struct revoke *rv)
-{
-	rwsem_acquire_read(&rv->r->dep_map, 0, 1, _RET_IP_);
-}
-
-static void use_release(struct revoke *rv)
-{
-	rwsem_release(&rv->r->dep_map, _RET_IP_);
-}
-#else
-static void use_acquire(struct revoke *rv) { }
-static void use_release(struct revoke *rv) { }
-#endif
-
 /*
  * Names
  */
@@ -101,19 +79,28 @@ static void name_drop(int slot)
 		WRITE_ONCE(uses->unnamed, uses->unnamed - 1);
 }
 
-/* The caller, who is not inside of what it does here, got a notification. */
-static unsigned int name_kicked(int slot)
+/* The caller has left: was it told to?  Then there was no signal. */
+unsigned int name_kicked(int slot)
 {
 	struct task_uses *uses = &current->uses;
 	unsigned int bit;
 
-	if (likely(!(READ_ONCE(uses->kicked) | READ_ONCE(uses->awaited))))
+	if (likely(!READ_ONCE(uses->attention)))
 		return 0;
 	/* There may be more unnamed ones to come. */
 	if (slot < 0 && uses->unnamed)
 		return 0;
 	bit = BIT(slot < 0 ? REVOKE_NAMES : slot);
 	return revoke_unkick(bit) ? LEFT_KICKED : 0;
+}
+
+/* The caller was not let in. */
+void name_undo(int slot)
+{
+	name_drop(slot);
+	/* As the decrement in revoke_leave(), against a kick. */
+	smp_mb();
+	name_kicked(slot);
 }
 
 /*
@@ -267,10 +254,7 @@ static bool use_enter(struct revoke *rv, const struct use_kind *kind,
 	int slot = name_take(rv, kind);
 
 	if (unlikely(!count_enter(rv, kind->one, refused_by))) {
-		name_drop(slot);
-		/* As the decrement in revoke_leave(), against a kick. */
-		smp_mb();
-		name_kicked(slot);
+		name_undo(slot);
 		use->revoke = NULL;
 		return false;
 	}
@@ -308,11 +292,26 @@ bool revoke_enter_or_nested(struct revoke *rv, const struct use_kind *kind,
 }
 
 /* It has stepped out, and not got in again. */
-static unsigned int leave_broken(struct revoke_name *name)
+unsigned int leave_broken(struct revoke_name *name)
 {
 	module_put((struct module *)(name->revoke & ~NAME_BROKEN));
 	WRITE_ONCE(name->revoke, 0);
 	return 0;
+}
+
+/* The name has been cleared. */
+unsigned int leave_slowly(struct revoke *rv, u64 one, int slot)
+{
+	u64 state = revoke_state(rv);
+	unsigned int left = 0;
+
+	do {
+		if (unlikely(state & REVOKE_ATTENTION)) {
+			left = count_leave(rv, one);
+			break;
+		}
+	} while (!atomic64_try_cmpxchg(&rv->state, &state, state - one));
+	return left | name_kicked(slot);
 }
 
 /*
@@ -322,9 +321,6 @@ static unsigned int leave_broken(struct revoke_name *name)
  */
 unsigned int revoke_leave(struct file_use *use)
 {
-	struct revoke *rv = use->revoke;
-	u64 state, one = use->kind->one;
-	unsigned int left = 0;
 	struct revoke_name *name;
 
 	if (likely(use->slot >= 0)) {
@@ -332,16 +328,9 @@ unsigned int revoke_leave(struct file_use *use)
 		if (unlikely(name->revoke & NAME_BROKEN))
 			return leave_broken(name);
 	}
-	use_release(rv);
+	use_release(use->revoke);
 	name_drop(use->slot);
-	state = revoke_state(rv);
-	do {
-		if (unlikely(state & REVOKE_ATTENTION)) {
-			left = count_leave(rv, one);
-			break;
-		}
-	} while (!atomic64_try_cmpxchg(&rv->state, &state, state - one));
-	return left | name_kicked(use->slot);
+	return leave_slowly(use->revoke, use->kind->one, use->slot);
 }
 
 /*
@@ -360,10 +349,7 @@ void revoke_release_begin(struct revoke *rv, struct file_use *use)
 void revoke_release_end(struct file_use *use)
 {
 	use_release(use->revoke);
-	name_drop(use->slot);
-	/* As the decrement in revoke_leave(). */
-	smp_mb();
-	name_kicked(use->slot);
+	name_undo(use->slot);
 }
 
 /*

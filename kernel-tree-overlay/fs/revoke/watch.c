@@ -232,6 +232,10 @@ static void collect(struct task_struct *task, void *arg)
 		    reports->n == REPORTS_AT_ONCE ||
 		    reported(reports, rv) == REPORTS_PER_FILE)
 			continue;
+		/* That was about another file if the name has gone: revoke_cache. */
+		smp_rmb();
+		if (!still_inside(task, i, (unsigned long)rv, kind))
+			continue;
 		report = &reports->report[reports->n++];
 		report->rv = rv;
 		report->pid = task_pid_nr(task);

@@ -48,7 +48,7 @@ enum toy_cmd {
 	TOY_BLOCK,		/* until the gate opens; deaf to signals */
 	TOY_SLEEP,		/* until the file is revoked: -ERESTARTSYS */
 	TOY_SLEEP_DEAF,		/* as a signal would: woken by one only */
-	TOY_SPIN,		/* as TOY_SLEEP, in atomic context */
+	TOY_SPIN,		/* as TOY_SLEEP, but it needs no kick */
 	TOY_SUSPENDED,		/* returns as if it had found it so */
 	TOY_REVOKE_FILE,	/* returns what revoke_file() did */
 	TOY_REVOKE_IT,
@@ -74,6 +74,7 @@ struct toy {
 	atomic_t			entered;
 	struct completion		inside;	/* one for each who blocks */
 	struct completion		kicked;	/* one for each ->kick */
+	struct completion		*kick_awaits;
 	struct completion		done;
 	atomic_t			dones;
 	unsigned int			released_at_done;
@@ -202,7 +203,7 @@ static long toy_spin(struct toy *toy, struct file *file)
 	while (!file_revoked(file)) {
 		if (time_after(jiffies, end))
 			return -ETIME;
-		cpu_relax();
+		cond_resched();
 	}
 	return -ERESTARTSYS;
 }
@@ -220,7 +221,7 @@ static long toy_step_out(struct toy_file *tf, struct file *file,
 	if (cmd == TOY_STEP_OUT)
 		ret = toy_pass_gate(toy);
 	else if (cmd == TOY_STEP_OUT_AND_REVOKE)
-		ret = revoke_it(toy->r);
+		ret = __revoke_it(toy->r);
 	else if (cmd == TOY_STEP_OUT_AND_LOCK)
 		toy_pass_mutex(toy);
 	if (!unbreak_using(&brk))
@@ -308,7 +309,7 @@ static long toy_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		ret = revoke_file(file);
 		break;
 	case TOY_REVOKE_IT:
-		ret = revoke_it(toy->r);
+		ret = __revoke_it(toy->r);
 		break;
 	case TOY_REVOKE_OTHER:
 		ret = toy_pass_gate(toy);
@@ -408,6 +409,8 @@ static void toy_kick(struct revokable *r, struct file *file)
 	struct toy *toy = revokable_data(r);
 
 	complete(&toy->kicked);
+	if (toy->kick_awaits && came(toy->kick_awaits))
+		complete(toy->kick_awaits);
 }
 
 static long toy_completed;
@@ -814,7 +817,7 @@ static long do_revoke_files(struct toy_task *t)
 
 static long do_revoke_it(struct toy_task *t)
 {
-	return revoke_it(t->toy->r);
+	return __revoke_it(t->toy->r);
 }
 
 /* For tasks that start at once. */
@@ -947,7 +950,7 @@ static void revoke_not_revokable_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, revoke_file(file), -EOPNOTSUPP);
 	KUNIT_EXPECT_FALSE(test, file_revoked(file));
 	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	stop_using(&use);
 	KUNIT_EXPECT_EQ(test, toy_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
 	init_sync_kiocb(&iocb, file);
@@ -1017,6 +1020,28 @@ static void revoke_kick_process_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, user->pending);
 }
 
+/*
+ * revoke_mark()	a method sees file_revoked()
+ *			and returns, as if by a signal
+ * revoke_kick()	finds nobody
+ *
+ * The caller does not see that either.
+ */
+static void revoke_uncounted_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .policy.ioctl_error = -EIDRM };
+	struct toy *toy = toy_new(test, &ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_run_ioctl(test, toy, file, TOY_SPIN);
+
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	/* The driver's kick comes before the other one. */
+	toy->kick_awaits = &user->done;
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EIDRM);
+	toy->kick_awaits = NULL;
+}
+
 /* Nobody but a revoke makes -ERESTARTSYS something else. */
 static void revoke_no_kick_test(struct kunit *test)
 {
@@ -1055,6 +1080,52 @@ static void revoke_oops_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, toy_call_ioctl(other, TOY_NOP, 0), TOY_DONE);
 	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
 	expect_released(test, other, 1);
+}
+
+static long do_revoke_forked(struct toy_task *t)
+{
+	complete(&t->toy->inside);
+	return revoke_file(t->file);
+}
+
+/* Forks inside of a use, which is the parent's. */
+static long do_use_and_fork(struct toy_task *t)
+{
+	struct toy_task *child = (struct toy_task *)t->arg;
+	struct file_use use;
+	pid_t pid;
+
+	if (!start_using(t->file, &use))
+		return -ENODEV;
+	pid = user_mode_thread(toy_user_main, child, SIGCHLD);
+	if (pid < 0) {
+		child->ret = pid;
+		complete(&child->done);
+	}
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->gate), TIMEOUT);
+	stop_using(&use);
+	return pid < 0 ? pid : TOY_DONE;
+}
+
+/* G1: a child starts outside, so it can wait for its parent to leave. */
+static void revoke_fork_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *child = toy_task_new(test, toy, file, do_revoke_forked);
+	struct toy_task *parent = toy_task_new(test, toy, file, do_use_and_fork);
+
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_task_exit, child));
+	parent->arg = (unsigned long)child;
+	toy_user_run(test, parent);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+	expect_released(test, file, 0);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, parent), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, child), 0);
+	expect_released(test, file, 1);
 }
 
 /* The driver need not have one. */
@@ -1222,7 +1293,7 @@ static void revoke_self_object_test(struct kunit *test)
 	toy_open_gate(toy);
 	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
 	/* Nobody is inside any more: this one waits. */
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	expect_released(test, busy, 1);
 	expect_released(test, file, 1);
 	expect_released(test, idle, 1);
@@ -1452,7 +1523,7 @@ static void revoke_open_dead_test(struct kunit *test)
 	struct file *file;
 
 	KUNIT_ASSERT_NOT_NULL(test, tf);
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	KUNIT_EXPECT_PTR_EQ(test, toy_try_open(path, 0), ERR_PTR(-EIDRM));
 	KUNIT_EXPECT_EQ(test, toy_releases(toy), 0);
 
@@ -1625,7 +1696,7 @@ static void revoke_release_race_it_test(struct kunit *test)
 static void revoke_in_release_test(struct kunit *test)
 {
 	static int (* const fns[])(struct revokable *r) = {
-		revoke_files, revoke_it,
+		revoke_files, __revoke_it,
 	};
 	int i;
 
@@ -1900,7 +1971,7 @@ static void revoke_nobody_memory_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, count);
 	start_counting(test, count);
 	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	slab = count->slab;
 	pages = count->pages;
 
@@ -1925,12 +1996,12 @@ static void revoke_nobody_test(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, revoke_files(toy->r), 0);
 	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_LIVE);
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	KUNIT_EXPECT_EQ(test, toy->r->state, REVOKABLE_DEAD);
 	KUNIT_EXPECT_NULL(test, toy->r->ops);
 	KUNIT_EXPECT_EQ(test, kref_read(&toy->r->ref), 1);
 	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&toy->kicked));
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 }
 
 #ifdef CONFIG_SMP
@@ -1956,7 +2027,7 @@ static void revoke_nobody_rcu_test(struct kunit *test)
 		kunit_skip(test, "needs a second CPU");
 	reader = toy_task_run(test, toy_task_new(test, toy, NULL, do_read_rcu));
 	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	toy_open_gate(toy);
 	KUNIT_EXPECT_TRUE(test, toy_result(test, reader));
 }
@@ -2101,7 +2172,6 @@ static void expect_policy(struct kunit *test, struct file *file,
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 1), p->error);
 	EXPECT_POLL_EQ(test, vfs_poll(file, NULL), p->poll_mask);
 	KUNIT_EXPECT_EQ(test, revoked_error(file), p->error);
-	KUNIT_EXPECT_EQ(test, revoked_mmap_error(file), p->mmap_error);
 	/* What has been taken away can be given up. */
 	KUNIT_EXPECT_EQ(test, file->f_op->fasync(-1, file, 0), 0);
 	KUNIT_EXPECT_EQ(test, file->f_op->flush(file, NULL), 0);
@@ -2237,13 +2307,30 @@ CALL_METHOD(write, file, NULL, 0, NULL)
 CALL_METHOD(iopoll, &(struct kiocb) { .ki_filp = file }, NULL, 0)
 CALL_METHOD(uring_cmd_iopoll, &(struct io_uring_cmd) { .file = file }, NULL, 0)
 CALL_METHOD(compat_ioctl, file, 0, 0)
-CALL_METHOD(mmap, file, NULL)
-CALL_METHOD(mmap_prepare, &(struct vm_area_desc) { .file = file })
 CALL_METHOD(flush, file, NULL)
 CALL_METHOD(splice_read, file, NULL, NULL, 0, 0)
 CALL_METHOD(splice_write, NULL, file, NULL, 0, 0)
 CALL_METHOD(fallocate, file, 0, 0, 0)
 CALL_METHOD(fadvise, file, 0, 0, 0)
+
+#ifdef CONFIG_MMU
+/* In a use that mmap(2) has begun. */
+#define CALL_IN_MMAP(name, ...)						\
+static long call_##name(struct file *file)				\
+{									\
+	struct file_use use;						\
+	long ret = revokable_mmap_begin(file, &use);			\
+									\
+	if (!ret) {							\
+		ret = file->f_op->name(__VA_ARGS__);			\
+		stop_using(&use);					\
+	}								\
+	return ret;							\
+}
+
+CALL_IN_MMAP(mmap, file, NULL)
+CALL_IN_MMAP(mmap_prepare, &(struct vm_area_desc) { .file = file })
+#endif
 
 static long call_fasync_on(struct file *file)
 {
@@ -2293,10 +2380,12 @@ static const struct method_case method_cases[] = {
 	{ "iopoll", call_iopoll, 0 },
 	{ "uring_cmd_iopoll", call_uring_cmd_iopoll, 0 },
 	{ "compat_ioctl", call_compat_ioctl, -ENOTTY, .waits = true },
+#ifdef CONFIG_MMU
 	{ "mmap", call_mmap, -ENXIO, .woken = -EAGAIN,
 	  .suspended = -EAGAIN },
 	{ "mmap_prepare", call_mmap_prepare, -ENXIO, .woken = -EAGAIN,
 	  .suspended = -EAGAIN },
+#endif
 	{ "flush", call_flush, 0, .woken = -ERESTARTSYS,
 	  .suspended = TOY_DONE },
 	{ "fasync on", call_fasync_on, -EIDRM, .woken = -ERESTARTSYS,
@@ -2429,7 +2518,7 @@ static void revoke_fops_shared_test(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, file->f_op, other->f_op);
 	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
 	KUNIT_EXPECT_PTR_EQ(test, file->f_op, other->f_op);
-	KUNIT_EXPECT_PTR_NE(test, toy_file_new(test, toy)->f_op, file->f_op);
+	KUNIT_EXPECT_PTR_EQ(test, file->f_op, toy_file_new(test, toy)->f_op);
 }
 
 /* G1: no request is left behind: methods get synchronous ones only. */
@@ -2876,6 +2965,7 @@ struct poller {
 	poll_table		pt;
 	wait_queue_entry_t	wait;
 	wait_queue_head_t	*head;
+	struct file		*file;
 	unsigned int		queues;
 	unsigned int		woken;
 	__poll_t		events;
@@ -2906,6 +2996,7 @@ static void poller_leave(void *data)
 	struct poller *p = data;
 
 	remove_wait_queue(p->head, &p->wait);
+	revoke_poll_left(p->file);
 }
 
 /* Polls as poll(2) and epoll do; leaves the queue before the file goes. */
@@ -2914,6 +3005,7 @@ static struct poller *poller_new(struct kunit *test, struct file *file)
 	struct poller *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->file = file;
 	init_poll_funcptr(&p->pt, poller_queue);
 	init_waitqueue_func_entry(&p->wait, poller_wake);
 	EXPECT_POLL_EQ(test, vfs_poll(file, &p->pt), EPOLLPRI);
@@ -2974,6 +3066,28 @@ static void revoke_poll_relay_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->woken, 4);
 }
 
+/* With the last poller, the relays go: the queue is the driver's alone again. */
+static void revoke_poll_left_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct poller *first = poller_new(test, file);
+	struct poller *last = poller_new(test, file);
+
+	kunit_release_action(test, poller_leave, first);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->out_queue), 1);
+	kunit_release_action(test, poller_leave, last);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->out_queue), 0);
+
+	/* And they come with the next one. */
+	last = poller_new(test, file);
+	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
+	wake_up_poll(&toy->queue, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, last->woken, 1);
+}
+
 /* Polling what is revoked already: the mask at once, and no relay. */
 static void revoke_poll_late_test(struct kunit *test)
 {
@@ -3018,7 +3132,9 @@ static void revoke_poll_close_test(struct kunit *test)
 	struct toy_file *tf = toy_file(file);
 	struct poller *p = poller_new(test, file);
 
-	kunit_release_action(test, poller_leave, p);
+	/* As aio, which does not say when it leaves */
+	kunit_remove_action(test, poller_leave, p);
+	remove_wait_queue(p->head, &p->wait);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 1);
 	toy_close(test, file);
 	KUNIT_EXPECT_EQ(test, waiters(&toy->queue), 0);
@@ -3182,6 +3298,57 @@ static void revoke_suspend_uncounted_test(struct kunit *test)
 	atomic64_andnot(REVOKE_SUSPENDED, &file->f_revoke->state);
 }
 
+/* Goes on a little, and is woken for a suspend before it is done. */
+static ssize_t toy_read_iter_woken(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct toy_file *tf = iocb->ki_filp->private_data;
+	loff_t pos = iocb->ki_pos;
+
+	toy_enter(tf);
+	iocb->ki_pos++;
+	iov_iter_advance(iter, 1);
+	if (READ_ONCE(tf->toy->gate))
+		return toy_leave(tf, pos);
+	complete(&tf->toy->inside);
+	wait_event_interruptible_timeout(tf->toy->queue,
+					 file_suspended(iocb->ki_filp),
+					 TIMEOUT);
+	return toy_leave(tf, -ERESTARTSYS);
+}
+
+static const struct file_operations woken_fops = {
+	.read_iter	= toy_read_iter_woken,
+	.release	= toy_release,
+};
+
+static long do_read_at(struct toy_task *t)
+{
+	loff_t pos = t->arg;
+	char buf[4];
+
+	return kernel_read(t->file, buf, sizeof(buf), &pos);
+}
+
+/* The second call begins where the first one has begun. */
+static void revoke_suspend_again_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_task *user;
+	struct file *file;
+
+	toy->fops = &woken_fops;
+	file = toy_file_new(test, toy);
+	user = toy_task_new(test, toy, file, do_read_at);
+	user->arg = 100;
+	toy_task_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	WRITE_ONCE(toy->gate, true);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), 100);
+}
+
 /* What a method returns for a suspend nobody sees, nor is it called meanwhile. */
 static void revoke_suspend_method_test(struct kunit *test)
 {
@@ -3221,33 +3388,11 @@ static void revoke_suspend_method_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->call(file), done);
 }
 
-/* mmap(2), which has waited, is refused under the mmap_lock; by whom? */
-static void revoke_suspend_mmap_test(struct kunit *test)
+/* Those who do not want to wait, by the file or the request */
+static void revoke_suspend_nowait_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
 	struct file *file = toy_file_new(test, toy);
-	unsigned long seen;
-
-	KUNIT_EXPECT_EQ(test, revokable_mmap_wait(file, &seen), 0);
-	KUNIT_EXPECT_FALSE(test, revokable_mmap_again(file, seen));
-	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
-	KUNIT_EXPECT_TRUE(test, revokable_mmap_again(file, seen));
-	/* That may be over by now. */
-	revokable_resume(toy->r);
-	KUNIT_EXPECT_TRUE(test, revokable_mmap_again(file, seen));
-	KUNIT_EXPECT_EQ(test, revokable_mmap_wait(file, &seen), 0);
-	KUNIT_EXPECT_FALSE(test, revokable_mmap_again(file, seen));
-}
-
-/* Those who do not want to wait, by the file, the request or the policy */
-static void revoke_suspend_nowait_test(struct kunit *test)
-{
-	static const struct revokable_ops ops = {
-		.policy.suspended_error = -EBUSY,
-	};
-	struct toy *toy = toy_new(test, NULL), *fails = toy_new(test, &ops);
-	struct file *file = toy_file_new(test, toy);
-	struct file *failing = toy_file_new(test, fails);
 	struct iov_iter iter;
 	struct kiocb iocb;
 	u8 byte;
@@ -3265,10 +3410,6 @@ static void revoke_suspend_nowait_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, toy_file(file)->fasync_off, 1);
 	revokable_resume(toy->r);
 	KUNIT_EXPECT_EQ(test, toy_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
-
-	KUNIT_EXPECT_EQ(test, revokable_suspend(fails->r), 0);
-	KUNIT_EXPECT_EQ(test, toy_call_ioctl(failing, TOY_NOP, 0), -EBUSY);
-	revokable_resume(fails->r);
 }
 
 /* What is called inside of a use that is waited for is let in. */
@@ -3474,12 +3615,13 @@ static struct toy_task *toy_opener(struct kunit *test, struct toy *toy,
 	return t;
 }
 
-/* If it was woken, it is user space that calls it again. */
+/* If it was woken, it is called again, for whomever opens the file. */
 static void revoke_suspend_open_woken_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
 	const struct path *path = toy_regular(test, toy);
 	struct toy_task *process, *kthread, *nonblock, *fails, *suspender;
+	unsigned int i;
 
 	toy->open_blocks = true;
 	toy->open_error = -ERESTARTSYS;
@@ -3493,12 +3635,19 @@ static void revoke_suspend_open_woken_test(struct kunit *test)
 						    do_suspend));
 	KUNIT_EXPECT_TRUE(test, stays_away(&suspender->done));
 	toy_open_gate(toy);
-	KUNIT_EXPECT_EQ(test, toy_result(test, process), -ERESTARTNOINTR);
-	KUNIT_EXPECT_TRUE(test, process->pending);
 	KUNIT_EXPECT_EQ(test, toy_result(test, nonblock), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, toy_result(test, kthread), -ERESTARTSYS);
 	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_TRUE(test, stays_away(&process->done));
+	KUNIT_EXPECT_TRUE(test, stays_away(&kthread->done));
+	toy->open_error = 0;
 	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, process), 0);
+	toy_keep(test, process->file);
+	KUNIT_EXPECT_FALSE(test, process->pending);
+	KUNIT_EXPECT_EQ(test, toy_result(test, kthread), 0);
+	toy_keep(test, kthread->file);
+	for (i = 0; i < 2; i++)
+		KUNIT_ASSERT_TRUE(test, came(&toy->inside));
 
 	/* Any other error is one. */
 	toy->open_error = -ENXIO;
@@ -3624,6 +3773,7 @@ static void revoke_suspend_poll_test(struct kunit *test)
 	poll_table again = { ._key = EPOLLIN };
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->file = file;
 	init_poll_funcptr(&p->pt, poller_queue);
 	init_waitqueue_func_entry(&p->wait, poller_wake);
 	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
@@ -3658,9 +3808,11 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_drain_test),
 	KUNIT_CASE(revoke_kick_kthread_test),
 	KUNIT_CASE(revoke_kick_process_test),
+	KUNIT_CASE(revoke_uncounted_test),
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
 	KUNIT_CASE(revoke_oops_test),
+	KUNIT_CASE(revoke_fork_test),
 	KUNIT_CASE(revoke_without_kick_test),
 	KUNIT_CASE(revoke_second_barrier_test),
 	KUNIT_CASE(revoke_killed_test),
@@ -3726,6 +3878,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_lockdep_mutual_test),
 #endif
 	KUNIT_CASE(revoke_poll_relay_test),
+	KUNIT_CASE(revoke_poll_left_test),
 	KUNIT_CASE(revoke_poll_late_test),
 	KUNIT_CASE(revoke_poll_shared_test),
 	KUNIT_CASE(revoke_poll_close_test),
@@ -3734,8 +3887,8 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_nest_test),
 	KUNIT_CASE(revoke_suspend_sleeper_test),
 	KUNIT_CASE(revoke_suspend_uncounted_test),
+	KUNIT_CASE(revoke_suspend_again_test),
 	KUNIT_CASE_PARAM(revoke_suspend_method_test, method_gen_params),
-	KUNIT_CASE(revoke_suspend_mmap_test),
 	KUNIT_CASE(revoke_suspend_nowait_test),
 	KUNIT_CASE(revoke_suspend_inside_test),
 	KUNIT_CASE(revoke_suspend_self_test),

@@ -52,12 +52,6 @@ struct vm_operations_struct;
  * out, mremap(2) does not make them grow, madvise(MADV_DOFORK) fails.
  */
 #define REVOKABLE_DONTCOPY		BIT(5)
-/*
- * While suspended, system calls that touch a mapping fail with EFAULT.  For
- * objects whose resume depends on others: a system call may hold any lock of
- * theirs.  Without this flag they wait, as user space does.
- */
-#define REVOKABLE_KERNEL_FAULTS_FAIL	BIT(6)
 
 /**
  * struct revokable_policy - what system calls on a revoked file return
@@ -67,8 +61,6 @@ struct vm_operations_struct;
  * @ioctl_error: for ioctl; 0: @error
  * @mmap_error: for mmap; 0: @error
  * @poll_mask: for poll; 0: EPOLLHUP, EPOLLERR and "readable and writable"
- * @suspended_error: what calls that would wait for revokable_resume() return
- *	instead; 0: they wait
  */
 struct revokable_policy {
 	int		error;
@@ -77,7 +69,6 @@ struct revokable_policy {
 	int		ioctl_error;
 	int		mmap_error;
 	__poll_t	poll_mask;
-	int		suspended_error;
 };
 
 /**
@@ -156,7 +147,7 @@ void *revokable_data(const struct revokable *r);
 
 int make_revokable(struct file *file, struct revokable *r);
 
-int __must_check revoke_it(struct revokable *r);
+int __must_check __revoke_it(struct revokable *r);
 void revoke_it_async(struct revokable *r, void (*done)(void *data));
 int revoke_files(struct revokable *r);
 int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
@@ -167,9 +158,7 @@ int __must_check revokable_suspend(struct revokable *r);
 void revokable_resume(struct revokable *r);
 bool file_suspended(const struct file *file);
 vm_fault_t revokable_fault_pfn(struct vm_fault *vmf, unsigned long pfn,
-			       pgoff_t pgoff);
-vm_fault_t revokable_fault_pfn_all(struct vm_fault *vmf, unsigned long pfn,
-				   pgoff_t pgoff);
+			       pgoff_t pgoff, unsigned long nr);
 void revoke_async_done(struct kiocb *iocb, long ret);
 
 const struct file_operations *file_real_fops(const struct file *file);
@@ -186,6 +175,31 @@ int use_copy_from_user(struct file *file, void *to, const void __user *from,
 		       size_t n);
 
 bool start_using_vma(struct vm_area_struct *vma, struct file_use *use);
+
+/**
+ * revoke_it - the object has gone: revoke its open files, and allow no more
+ * @r: the object
+ *
+ * When this returns, no method runs or will run for any file opened on the
+ * object, no page table entry maps its memory through one, each ->release has
+ * run once, and no file or mapping pins the module.  After revoke_it_async(), its
+ * callback has returned.
+ *
+ * Waits without limit for tasks inside methods: those that sleep on user
+ * memory can take as long as user space likes, see use_copy_to_user().  Where
+ * that is not acceptable, use revoke_it_async().
+ *
+ * Inside a method of one of the files, or its ->release, the caller would be
+ * waiting for itself: this warns, and returns too early.  Whoever can get there
+ * has to call break_using() first, or use revoke_it_async().
+ *
+ * Context: may sleep.  The caller must hold no lock that a method or ->release
+ *	of the object takes, nor any that is taken inside of an mmap_lock.
+ */
+static inline void revoke_it(struct revokable *r)
+{
+	WARN_ON_ONCE(__revoke_it(r));
+}
 
 /**
  * start_using - keep a file from being taken away

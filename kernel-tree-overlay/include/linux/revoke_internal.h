@@ -37,7 +37,6 @@ struct revokable {
 	spinlock_t			lock;	/* all down to @zap_list */
 	enum revokable_state		state;
 	unsigned int			suspended;	/* how many times */
-	unsigned long			suspends;	/* so far */
 	bool				changing;	/* by a suspend or a resume ... */
 	bool				suspending;	/* ... that waits for users */
 	/* who has suspended it from within, to be compared with current */
@@ -150,7 +149,7 @@ struct revoke {
 	union {
 		struct list_head	batch;	/* while a revoker has a count */
 		struct work_struct	work;	/* from REVOKE_CLOSED on */
-		struct rcu_head		rcu;	/* without a reference */
+		freeptr_t		freeptr;	/* SLAB_TYPESAFE_BY_RCU */
 	};
 };
 
@@ -204,7 +203,8 @@ void revoke_free_maps(struct revoke *rv);
 /* For the VFS */
 struct revokable *chrdev_get_revokable(dev_t devt);
 void __revoke_open_done(struct file *file);
-int __revoke_open_failed(struct file *file, int error);
+void __revoke_poll_left(struct file *file);
+bool __revoke_open_again(struct file *file, int *error);
 void revoke_async_begin(struct file_use *use);
 void revoke_async_returns(struct file_use *use, bool queued);
 void revoke_async_end(struct revoke *rv);
@@ -232,34 +232,17 @@ static inline int revoked_error(const struct file *file)
 }
 
 /* For mm/ */
-static inline int revoked_mmap_error(const struct file *file)
-{
-	return file->f_revoke->r->policy.mmap_error;
-}
-
-static inline bool revokable_dontcopy(const struct file *file)
-{
-	return file_is_revokable(file) &&
-	       file->f_revoke->r->flags & REVOKABLE_DONTCOPY;
-}
-
+int revokable_mmap_check(struct file *file, vma_flags_t *flags);
 int revokable_mmap_begin(struct file *file, struct file_use *use);
 int revokable_mmap_ops(struct file *file, struct file *vm_file,
-		       const struct vm_operations_struct **ops);
+		       const struct vm_operations_struct **ops,
+		       vma_flags_t *flags);
 
-int __revokable_mmap_wait(struct file *file, unsigned long *seen);
-bool __revokable_mmap_again(struct file *file, unsigned long seen);
+int __revokable_mmap_wait(struct file *file);
 
-static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+static inline int revokable_mmap_wait(struct file *file)
 {
-	return file && file_is_revokable(file) ?
-		       __revokable_mmap_wait(file, seen) : 0;
-}
-
-static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
-{
-	return file && file_is_revokable(file) &&
-	       __revokable_mmap_again(file, seen);
+	return file && file_is_revokable(file) ? __revokable_mmap_wait(file) : 0;
 }
 
 static inline void revoke_open_done(struct file *file)
@@ -268,10 +251,20 @@ static inline void revoke_open_done(struct file *file)
 		__revoke_open_done(file);
 }
 
-static inline int revoke_open_failed(struct file *file, int error)
+/*
+ * A poller of the file has removed its wait entries.  The caller keeps the file
+ * from being released, and is in process context.
+ */
+static inline void revoke_poll_left(struct file *file)
 {
-	return file_is_revokable(file) ? __revoke_open_failed(file, error) :
-					 error;
+	if (file_is_revokable(file))
+		__revoke_poll_left(file);
+}
+
+/* ->open has failed.  Returns whether to call it again, after a suspend. */
+static inline bool revoke_open_again(struct file *file, int *error)
+{
+	return file_is_revokable(file) && __revoke_open_again(file, error);
 }
 
 /*
@@ -314,14 +307,9 @@ static inline int revoked_error(const struct file *file)
 	return 0;
 }
 
-static inline int revoked_mmap_error(const struct file *file)
+static inline int revokable_mmap_check(struct file *file, vma_flags_t *flags)
 {
 	return 0;
-}
-
-static inline bool revokable_dontcopy(const struct file *file)
-{
-	return false;
 }
 
 static inline int revokable_mmap_begin(struct file *file, struct file_use *use)
@@ -330,28 +318,28 @@ static inline int revokable_mmap_begin(struct file *file, struct file_use *use)
 }
 
 static inline int revokable_mmap_ops(struct file *file, struct file *vm_file,
-				     const struct vm_operations_struct **ops)
+				     const struct vm_operations_struct **ops,
+				     vma_flags_t *flags)
 {
 	return 0;
 }
 
-static inline int revokable_mmap_wait(struct file *file, unsigned long *seen)
+static inline int revokable_mmap_wait(struct file *file)
 {
 	return 0;
-}
-
-static inline bool revokable_mmap_again(struct file *file, unsigned long seen)
-{
-	return false;
 }
 
 static inline void revoke_open_done(struct file *file)
 {
 }
 
-static inline int revoke_open_failed(struct file *file, int error)
+static inline void revoke_poll_left(struct file *file)
 {
-	return error;
+}
+
+static inline bool revoke_open_again(struct file *file, int *error)
+{
+	return false;
 }
 
 static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)

@@ -32,15 +32,21 @@ struct revoke_name {
  * @async: bit n: name n has a count for a request; for its own task only
  * @kicked: bit n: name n got a notification; REVOKE_NAMES: an unnamed use has
  * @awaited: likewise: @waiter waits for it
+ * @attention: any of the two
  * @waiter: who
- * @lock: for @kicked, @awaited and @waiter; the task tests them without it
+ * @lock: for @kicked, @awaited and @waiter; the task tests @attention without it
  */
 struct task_uses {
 	struct revoke_name	name[REVOKE_NAMES];
 	unsigned int		unnamed;
 	u8			async;
-	u8			kicked;
-	u8			awaited;
+	union {
+		struct {
+			u8	kicked;
+			u8	awaited;
+		};
+		u16		attention;
+	};
 	struct zap_waiter	*waiter;
 	raw_spinlock_t		lock;
 };

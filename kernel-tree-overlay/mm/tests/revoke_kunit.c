@@ -97,6 +97,9 @@ struct toy {
 	struct completion			done;
 	bool					mmap_blocks;
 	bool					mmap_waits;	/* at the gate */
+	atomic_t				mmaps;
+	struct file				*gives_to;	/* the mapping */
+	bool					nests;	/* and calls its ->mmap */
 	long					fault_blocks;	/* at this page */
 	bool					fault_unlocks;
 	atomic_t				files;
@@ -106,8 +109,6 @@ struct toy {
 	atomic_t				closes;
 	int					closes_at_release;
 	bool					taken[NR_PAGES];
-	bool					at_once;	/* a fault, all of it */
-	u64					marked;	/* seen by that; 0: none */
 	bool					late;	/* vm_ops after release */
 };
 
@@ -146,23 +147,6 @@ static void toy_vm_close(struct vm_area_struct *vma)
 	toy_vm_called(toy, &toy->closes);
 }
 
-/* With @marked as if a revoke or a suspend had come, but not looked yet. */
-static vm_fault_t toy_refill(struct toy *toy, struct vm_fault *vmf)
-{
-	struct file *file = vmf->vma->vm_file;
-	unsigned long pfn = page_to_pfn(toy->pages);
-	vm_fault_t ret;
-
-	if (!toy->at_once)
-		return revokable_fault_pfn(vmf, pfn, 0);
-	if (toy->marked)
-		atomic64_or(toy->marked, &file->f_revoke->state);
-	ret = revokable_fault_pfn_all(vmf, pfn, 0);
-	if (toy->marked)
-		atomic64_andnot(toy->marked, &file->f_revoke->state);
-	return ret;
-}
-
 static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 {
 	struct toy *toy = vmf->vma->vm_private_data;
@@ -186,7 +170,8 @@ static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 			return VM_FAULT_RETRY;
 	}
 	if (remaps)
-		return toy_refill(toy, vmf);
+		return revokable_fault_pfn(vmf, page_to_pfn(toy->pages), 0,
+					   NR_PAGES);
 	page = toy->pages + pgoff;
 	if (toy->shape == TOY_FAULT_PFN)
 		return vmf_insert_pfn(vmf->vma, vmf->address,
@@ -198,6 +183,18 @@ static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 
 static const struct vm_operations_struct toy_vm_ops = {
 	.fault	= toy_vm_fault,
+};
+
+/* Leaves it to revokable_fault_pfn() what is mapped. */
+static vm_fault_t toy_vm_fault_any(struct vm_fault *vmf)
+{
+	struct toy *toy = vmf->vma->vm_private_data;
+
+	return revokable_fault_pfn(vmf, page_to_pfn(toy->pages), 0, NR_PAGES);
+}
+
+static const struct vm_operations_struct toy_vm_ops_any = {
+	.fault	= toy_vm_fault_any,
 };
 
 static const struct vm_operations_struct toy_vm_ops_close = {
@@ -222,6 +219,7 @@ static void toy_await_revoke(struct toy *toy, struct file *file)
 static int toy_mmap_begin(struct toy *toy, struct file *file, pgoff_t pgoff,
 			  unsigned long pages)
 {
+	atomic_inc(&toy->mmaps);
 	for (; pages--; pgoff++) {
 		if (pgoff < NR_PAGES && READ_ONCE(toy->taken[pgoff]))
 			return -ENXIO;
@@ -243,6 +241,10 @@ static int toy_mmap(struct file *file, struct vm_area_struct *vma)
 	ret = toy_mmap_begin(toy, file, vma->vm_pgoff, vma_pages(vma));
 	if (ret)
 		return ret;
+	if (toy->gives_to)
+		vma_set_file(vma, toy->gives_to);
+	if (toy->nests)
+		return vfs_mmap(vma->vm_file, vma);
 	vma->vm_private_data = toy;
 	vma->vm_ops = toy->vm_ops;
 	switch (toy->shape) {
@@ -279,6 +281,8 @@ static int toy_mmap_prepare(struct vm_area_desc *desc)
 			     vma_desc_pages(desc));
 	if (ret)
 		return ret;
+	if (toy->gives_to)
+		desc->vm_file = get_file(toy->gives_to);
 	desc->private_data = toy;
 	desc->vm_ops = toy->vm_ops;
 	if (toy->shape == TOY_PREPARE_REMAP)
@@ -430,6 +434,11 @@ static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
 
 /* A kernel thread's fput() would leave it to a workqueue. */
 KUNIT_DEFINE_ACTION_WRAPPER(toy_close_action, __fput_sync, struct file *);
+
+static void toy_free_page(void *page)
+{
+	free_page((unsigned long)page);
+}
 
 static struct file *toy_plain_file(struct kunit *test, struct toy *toy)
 {
@@ -744,7 +753,7 @@ static long do_map_and_count(struct toy_task *t)
 
 static long do_remove(struct toy_task *t)
 {
-	return revoke_it(t->toy->r);
+	return __revoke_it(t->toy->r);
 }
 
 static long do_touch(struct toy_task *t)
@@ -754,6 +763,19 @@ static long do_touch(struct toy_task *t)
 	kthread_use_mm(t->toy->mm);
 	ret = touch(t->addr);
 	kthread_unuse_mm(t->toy->mm);
+	return ret;
+}
+
+/* As KVM, which holds nothing but the mmap_lock. */
+static long do_fixup(struct toy_task *t)
+{
+	struct mm_struct *mm = t->toy->mm;
+	bool unlocked = false;
+	long ret;
+
+	mmap_read_lock(mm);
+	ret = fixup_user_fault(mm, t->addr, FAULT_FLAG_SUSPENDABLE, &unlocked);
+	mmap_read_unlock(mm);
 	return ret;
 }
 
@@ -852,7 +874,7 @@ static void revoke_mm_elsewhere_test(struct kunit *test)
 	task = toy_run(test, toy, file, 0, do_map_elsewhere);
 	KUNIT_ASSERT_TRUE(test, came(&task->mapped));
 	expect_mapped(test, addr);
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	toy_open_gate(toy);
 	KUNIT_EXPECT_EQ(test, toy_result(test, task), 0);
 	expect_gone(test, addr);
@@ -897,7 +919,7 @@ static void revoke_mm_others_test(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		expect_mapped(test, addr[i]);
 	expect_gone(test, addr[3]);
-	KUNIT_EXPECT_EQ(test, revoke_it(toy->r), 0);
+	revoke_it(toy->r);
 	expect_gone(test, addr[0]);
 	expect_mapped(test, addr[1]);
 	expect_mapped(test, addr[2]);
@@ -1253,10 +1275,12 @@ table_of(struct kunit *test, struct file *file,
 	 const struct vm_operations_struct *real)
 {
 	const struct vm_operations_struct *ops = real;
+	vma_flags_t flags = EMPTY_VMA_FLAGS;
 	struct file_use use;
 
 	KUNIT_ASSERT_EQ(test, revokable_mmap_begin(file, &use), 0);
-	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops), 0);
+	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops, &flags),
+			0);
 	stop_using(&use);
 	return ops;
 }
@@ -1293,12 +1317,15 @@ static void revoke_mm_tables_refused_test(struct kunit *test)
 	struct file *file = toy_file_new(test, toy);
 	struct file *other = toy_file_new(test, toy);
 	const struct vm_operations_struct *ops = NULL;
+	vma_flags_t flags = EMPTY_VMA_FLAGS;
 
 	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops),
+		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops,
+							 &flags),
 				-EINVAL);
 		ops = &toy_vm_ops;
-		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, other, &ops),
+		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, other, &ops,
+							 &flags),
 				-EINVAL);
 	}
 	KUNIT_EXPECT_PTR_EQ(test, ops, &toy_vm_ops);
@@ -1567,6 +1594,13 @@ static void revoke_mm_range_private_test(struct kunit *test)
 	unmap(test, addr);
 }
 
+static const struct toy_case given_cases[] = {
+	{ "mmap", TOY_FAULT_PAGE },
+	{ "mmap_prepare", TOY_PREPARE_FAULT },
+};
+
+KUNIT_ARRAY_PARAM_DESC(given, given_cases, name);
+
 static const struct toy_case fault_cases[] = {
 	{ "fault page", TOY_FAULT_PAGE },
 	{ "fault pfn", TOY_FAULT_PFN },
@@ -1801,6 +1835,65 @@ static void revoke_mm_dontcopy_test(struct kunit *test)
 		unmap(test, addr[i]);
 }
 
+/* It is the new file that governs a mapping which has been given to it. */
+static void revoke_mm_given_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_flags(test, c->shape, REVOKABLE_DONTCOPY);
+	struct file *file = toy_file_new(test, toy);
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	toy->gives_to = toy_plain_file(test, toy);
+	addr = map_toy(test, file, MAP_SHARED);
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma) {
+		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, toy->gives_to);
+		KUNIT_EXPECT_FALSE(test, vma_is_revokable(vma));
+		KUNIT_EXPECT_EQ(test, vma->vm_flags &
+				(VM_DONTCOPY | VM_DONTEXPAND), 0);
+	}
+	mmap_read_unlock(current->mm);
+	unmap(test, addr);
+}
+
+/*
+ * A file whose ->mmap hands the mapping on to a revokable one: nothing is to
+ * be mapped in a use that ends before the VMA can be found.
+ */
+static void revoke_mm_nested_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct toy *outer = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	struct file *outers[2] = {
+		toy_plain_file(test, outer), toy_file_new(test, outer)
+	};
+	unsigned long addr;
+	int i;
+
+	outer->gives_to = file;
+	outer->nests = true;
+	for (i = 0; i < ARRAY_SIZE(outers); i++) {
+		KUNIT_EXPECT_EQ(test, try_map(outers[i], 0, 0, NR_PAGES,
+					      MAP_SHARED),
+				(unsigned long)-EINVAL);
+		KUNIT_EXPECT_EQ(test, atomic_read(&toy->mmaps), 0);
+	}
+	addr = map_toy(test, file, MAP_SHARED);
+	expect_mapped(test, addr);
+	for (i = 0; i < ARRAY_SIZE(outers); i++) {
+		KUNIT_EXPECT_EQ(test, try_map(outers[i], 0, 0, NR_PAGES,
+					      MAP_SHARED),
+				(unsigned long)-EINVAL);
+		KUNIT_EXPECT_EQ(test, atomic_read(&toy->mmaps), 1);
+	}
+	unmap(test, addr);
+}
+
 /* Mappings side by side become one if those of any other file would. */
 static void revoke_mm_merge_test(struct kunit *test)
 {
@@ -1876,13 +1969,42 @@ static void revoke_mm_suspend_test(struct kunit *test)
 	for (round = 0; round < 3; round++) {
 		expect_mapped(test, addr);
 		KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
-		/* A kernel thread does not wait. */
+		/* What the kernel does for a task does not wait. */
 		expect_gone(test, addr);
 		revokable_resume(toy->r);
 	}
 	expect_mapped(test, addr);
 	KUNIT_EXPECT_EQ(test, scribble(addr, 'A'), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 0);
+	unmap(test, addr);
+}
+
+/* Who holds nothing waits, without the lock; others do not, see touch(). */
+static void revoke_mm_suspend_fixup_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	bool locked, unlocked = false;
+	struct toy_task *user;
+
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	mmap_read_lock(toy->mm);
+	KUNIT_EXPECT_EQ(test, fixup_user_fault(toy->mm, addr, 0, &unlocked),
+			-EFAULT);
+	mmap_read_unlock(toy->mm);
+	KUNIT_EXPECT_FALSE(test, unlocked);
+
+	user = toy_run(test, toy, file, addr, do_fixup);
+	KUNIT_EXPECT_TRUE(test, stays_away(&user->done));
+	locked = down_write_trylock(&toy->mm->mmap_lock);
+	KUNIT_EXPECT_TRUE(test, locked);
+	if (locked)
+		up_write(&toy->mm->mmap_lock);
+	revokable_resume(toy->r);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
 	unmap(test, addr);
 }
 
@@ -1914,92 +2036,38 @@ static void revoke_mm_suspend_private_test(struct kunit *test)
 	unmap(test, addr);
 }
 
-static const struct toy_case remap_cases[] = {
-	{ "remap_pfn_range", TOY_REMAP_PFN },
-	{ "mmap_prepare remap", TOY_PREPARE_REMAP },
-};
-
-KUNIT_ARRAY_PARAM_DESC(remap, remap_cases, name);
-
-static void pause_toy(struct kunit *test, struct toy *toy)
+/*
+ * revokable_fault_pfn() maps nothing but the driver's memory, whatever offset
+ * user space asks for.  In private mappings, that is a PFN.
+ */
+static void revoke_mm_fault_pfn_test(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
-	revokable_resume(toy->r);
-	atomic_set(&toy->faults, 0);
-}
-
-/* One touch brings all of it back; but not what has been unmapped. */
-static void revoke_mm_suspend_all_test(struct kunit *test)
-{
-	const struct toy_case *c = test->param_value;
-	struct toy *toy = toy_new(test, c->shape);
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
 	struct file *file = toy_file_new(test, toy);
-	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	unsigned long pfn = page_to_pfn(toy->pages);
+	unsigned long addr, secret = get_zeroed_page(GFP_KERNEL);
 
-	toy->at_once = true;
-	pause_toy(test, toy);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
-	expect_mapped(test, addr);
-	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 1);
+	KUNIT_ASSERT_NE(test, secret, 0);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, toy_free_page,
+						  (void *)secret));
+	toy->vm_ops = &toy_vm_ops_any;
 
-	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
-	pause_toy(test, toy);
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES - 2);
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
-	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 2);
+	addr = try_map(file, 0, PHYS_PFN(__pa(secret)), 1, MAP_PRIVATE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, touch(addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
+
+	addr = try_map(file, 0, pfn + 1, NR_PAGES, MAP_PRIVATE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, touch(addr), 'B');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, NR_PAGES - 1), -EFAULT);
 	unmap(test, addr);
-}
 
-static void revoke_mm_suspend_all_private_test(struct kunit *test)
-{
-	const struct toy_case *c = test->param_value;
-	struct toy *toy = toy_new(test, c->shape);
-	struct file *file = toy_file_new(test, toy);
-	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
-
-	toy->at_once = true;
-	KUNIT_EXPECT_EQ(test, scribble(addr + PAGE_SIZE, 'x'), 0);
-	pause_toy(test, toy);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'x');
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
-	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), 1);
-	unmap(test, addr);
-}
-
-/* It ends early for who is killed, and for who waits for the fault. */
-static void revoke_mm_suspend_all_ends_test(struct kunit *test)
-{
-	struct toy *toy = toy_new(test, TOY_REMAP_PFN);
-	struct file *file = toy_file_new(test, toy);
-	unsigned long addr = map_toy(test, file, MAP_SHARED);
-
-	toy->at_once = true;
-	pause_toy(test, toy);
-	allow_signal(SIGKILL);
-	send_sig(SIGKILL, current, 1);
-	KUNIT_EXPECT_TRUE(test, fatal_signal_pending(current));
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 3), 'D');
-	flush_signals(current);
-	disallow_signal(SIGKILL);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
-
-	toy->marked = REVOKE_SUSPENDED;
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 2);
-	toy->marked = REVOKE_REVOKED;
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'B');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 3);
-	toy->marked = 0;
-	KUNIT_EXPECT_EQ(test, touch_page(addr, 0), 'A');
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
+	addr = try_map(file, 0, 1, NR_PAGES, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, touch(addr), 'B');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, NR_PAGES - 1), -EFAULT);
 	unmap(test, addr);
 }
 
@@ -2210,13 +2278,14 @@ static struct kunit_case revoke_mm_cases[] = {
 #endif
 	KUNIT_CASE_PARAM(revoke_mm_flag_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_dontcopy_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_given_test, given_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_nested_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_merge_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_suspend_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_suspend_fixup_test, fault_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_suspend_private_test,
 			 private_gen_params),
-	KUNIT_CASE_PARAM(revoke_mm_suspend_all_test, remap_gen_params),
-	KUNIT_CASE_PARAM(revoke_mm_suspend_all_private_test, remap_gen_params),
-	KUNIT_CASE(revoke_mm_suspend_all_ends_test),
+	KUNIT_CASE(revoke_mm_fault_pfn_test),
 	KUNIT_CASE(revoke_mm_suspend_inside_test),
 	KUNIT_CASE(revoke_mm_suspend_orphan_test),
 	KUNIT_CASE(revoke_mm_suspend_self_test),

@@ -19,6 +19,8 @@
 
 typedef uint64_t u64;
 typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uintptr_t freeptr_t;
 
 #define noinline __attribute__((noinline))
 #define likely(x) __builtin_expect(!!(x), 1)
