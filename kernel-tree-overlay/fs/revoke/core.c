@@ -33,6 +33,7 @@
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "internal.h"
 
@@ -429,6 +430,15 @@ static bool revoke_claim(struct revoke *rv)
 
 static void revoke_gone(struct revoke *rv);
 
+/*
+ * For those who close a file that is being revoked.  There can be as many as
+ * there are files, so they do not wait where each that goes wakes all.
+ */
+static void wait_for_gone(struct revoke *rv)
+{
+	wait_var_event(&rv->state, revoke_is_gone(rv));
+}
+
 static void revoke_unclaim(struct revoke *rv)
 {
 	u64 state;
@@ -472,7 +482,7 @@ bool __revoke_open_again(struct file *file, int *error)
 		again = suspended && open_was_suspended(file, error);
 	} else {
 		revoke_leave(&use);
-		wait_event(rv->r->wait, revoke_is_gone(rv));
+		wait_for_gone(rv);
 		if (revoke_interrupted(*error))
 			*error = rv->r->policy.error;
 	}
@@ -522,7 +532,7 @@ int revokable_release(struct inode *inode, struct file *file)
 		release_driver(rv);
 		revoke_unclaim(rv);
 	} else {
-		wait_event(rv->r->wait, revoke_is_gone(rv));
+		wait_for_gone(rv);
 	}
 	revoke_drop_fops(file);
 	revoke_put(rv);
@@ -559,8 +569,10 @@ static void revoke_gone(struct revoke *rv)
 		list_del_init(&rv->node);
 		revokable_settle(r);
 	}
+	/* Its barrier is for wait_for_gone(), too. */
 	if (wq_has_sleeper(&r->wait))
 		wake_up_all(&r->wait);
+	wake_up_var(&rv->state);
 	revoke_put(rv);
 }
 

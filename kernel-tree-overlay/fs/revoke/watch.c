@@ -14,6 +14,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/sysctl.h>
 #include <linux/task_work.h>
+#include <linux/wait_bit.h>
 
 #include "internal.h"
 
@@ -358,7 +359,8 @@ bool revoke_cannot_wait(struct revokable *r, struct revoke *rv, bool killable)
 		if (rv ? mine == rv : mine->r == r)
 			return true;
 		if (killable && (left || paused ||
-				 wq_has_sleeper(&mine->r->wait)))
+				 wq_has_sleeper(&mine->r->wait) ||
+				 wq_has_sleeper(__var_waitqueue(&mine->state))))
 			return true;
 	}
 	/* It may be; but nothing is to be freed that is in use. */
