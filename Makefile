@@ -50,7 +50,7 @@ cmake    = fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G N
 GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1 \
 	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
-GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 \
+GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 --append numa_balancing=enable \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))

@@ -136,7 +136,7 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string()};
   if (project.debug) {
     spec.env.emplace_back("KSFT_MACHINE_SLOW=yes");
-    spec.append.emplace_back("numa=fake=2");
+    spec.append.insert(spec.append.end(), {"numa=fake=2", "numa_balancing=enable"});
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(modules))
     spec.modules.push_back(entry.path());
