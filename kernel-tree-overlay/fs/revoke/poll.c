@@ -255,9 +255,11 @@ void __revoke_poll_left(struct file *file)
 {
 	struct revoke_pollers *pollers = READ_ONCE(file->f_revoke->pollers);
 
+	/* The caller has left this queue, under its lock. */
 	if (!pollers || waitqueue_active(&pollers->wait))
 		return;
 	guard(spinlock)(&pollers->lock);
+	/* Nobody has come meanwhile: who comes later finds no relay. */
 	if (!waitqueue_active(&pollers->wait))
 		remove_relays(pollers);
 }

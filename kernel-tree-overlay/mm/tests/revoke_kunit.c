@@ -489,24 +489,6 @@ static unsigned long map_toy(struct kunit *test, struct file *file,
 	return addr;
 }
 
-/* What is there, or a negative errno. */
-static int touch(unsigned long addr)
-{
-	u8 byte;
-
-	return get_user(byte, (u8 __user *)addr) ?: byte;
-}
-
-static int touch_page(unsigned long addr, int page)
-{
-	return touch(addr + page * PAGE_SIZE);
-}
-
-static int scribble(unsigned long addr, u8 byte)
-{
-	return put_user(byte, (u8 __user *)addr);
-}
-
 static int count_pte(pte_t *pte, unsigned long addr, unsigned long next,
 		     struct mm_walk *walk)
 {
@@ -523,7 +505,7 @@ static int walk_any_vma(unsigned long addr, unsigned long next,
 }
 
 /* G2 is about these, whether or not a touch would lead to them. */
-static unsigned int present_ptes(unsigned long addr)
+static unsigned int present_within(unsigned long addr, unsigned long size)
 {
 	static const struct mm_walk_ops ops = {
 		.pte_entry	= count_pte,
@@ -533,9 +515,50 @@ static unsigned int present_ptes(unsigned long addr)
 	unsigned int present = 0;
 
 	mmap_read_lock(current->mm);
-	walk_page_range(current->mm, addr, addr + SIZE, &ops, &present);
+	walk_page_range(current->mm, addr, addr + size, &ops, &present);
 	mmap_read_unlock(current->mm);
 	return present;
+}
+
+static unsigned int present_ptes(unsigned long addr)
+{
+	return present_within(addr, SIZE);
+}
+
+/*
+ * User Mode Linux takes what the kernel touches for a fault of user space, which
+ * would wait for a resume.  This is one of the kernel.
+ */
+static int fault_in(unsigned long addr, unsigned int flags)
+{
+	bool unlocked;
+	int ret;
+
+	if (!IS_ENABLED(CONFIG_UML) || present_within(addr, PAGE_SIZE))
+		return 0;
+	mmap_read_lock(current->mm);
+	ret = fixup_user_fault(current->mm, addr, flags, &unlocked);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/* What is there, or a negative errno. */
+static int touch(unsigned long addr)
+{
+	u8 byte;
+
+	return fault_in(addr, 0) ?: get_user(byte, (u8 __user *)addr) ?: byte;
+}
+
+static int touch_page(unsigned long addr, int page)
+{
+	return touch(addr + page * PAGE_SIZE);
+}
+
+static int scribble(unsigned long addr, u8 byte)
+{
+	return fault_in(addr, FAULT_FLAG_WRITE) ?:
+	       put_user(byte, (u8 __user *)addr);
 }
 
 static bool become_gone(unsigned long addr)
