@@ -65,17 +65,22 @@ class RangeTest : public TestDeviceTest {
                   ReadsValue(revoke_test_stamp(generation_, page)));
     }
   }
+  void ExpectRestIsThere(const Mapping& mapping) const {
+    for (std::uint32_t page = 0; page < kShapePages; ++page) {
+      if (InRange(page)) continue;
+      EXPECT_THAT(Probe::Read(PageWord(mapping, page)),
+                  ReadsValue(revoke_test_stamp(generation_, page)));
+    }
+  }
   // The range is not there any more, and the rest is as it was.
   void ExpectTaken(const Mapping& mapping) const {
     for (std::uint32_t page = 0; page < kShapePages; ++page) {
       volatile std::uint64_t* word = PageWord(mapping, page);
-      if (InRange(page)) {
-        EXPECT_THAT(Probe::Read(word), DiesOfSigbusAt(word));
-        EXPECT_THAT(Probe::Write(word, 0xbadU), DiesOfSigbusAt(word));
-      } else {
-        EXPECT_THAT(Probe::Read(word), ReadsValue(revoke_test_stamp(generation_, page)));
-      }
+      if (!InRange(page)) continue;
+      EXPECT_THAT(Probe::Read(word), DiesOfSigbusAt(word));
+      EXPECT_THAT(Probe::Write(word, 0xbadU), DiesOfSigbusAt(word));
     }
+    ExpectRestIsThere(mapping);
   }
   // The driver sees what it has put there: nothing was written.
   void ExpectUnharmed() const {
@@ -114,7 +119,10 @@ INSTANTIATE_TEST_SUITE_P(, RangeShape, testing::ValuesIn(AllShapes()),
 REVOKE_TEST_P(RangeShape, GoesAndTheRestStays, baseline::kEnosys) {
   const Mapping mapping = Map();
   ExpectAlive(mapping);
+  const std::uint64_t faults = control().Entered(dev(), REVOKE_TEST_VM_FAULT);
   ASSERT_THAT(Take(), SyscallSucceeds());
+  ExpectRestIsThere(mapping);
+  EXPECT_EQ(control().Entered(dev(), REVOKE_TEST_VM_FAULT), faults) << "it was away";
   ExpectTaken(mapping);
   ExpectUnharmed();
   EXPECT_THAT(Generation(fd().get()), SyscallSucceeds()) << "the file is not revoked";

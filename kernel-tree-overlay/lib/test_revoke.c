@@ -462,7 +462,7 @@ static struct test_obj *obj_alloc(struct test_dev *dev)
 		obj->pages[i] = virt_to_page(obj->mem + i * PAGE_SIZE);
 
 	if (dev->nr != REVOKE_TEST_DEV_NEVER) {
-		obj->r = __revokable_alloc(&test_ops[dev->nr], obj,
+		obj->r = __revokable_alloc(NULL, &test_ops[dev->nr], obj,
 					   "revokable:test",
 					   &test_keys[dev->nr]);
 		if (!obj->r)

@@ -2,7 +2,8 @@
 /*
  * Revoke: taking open files away from whoever holds them.
  *
- *   (here)		objects, open files, and the steps of a revoke
+ *   (here)		open files, and the steps of a revoke
+ *   object.c		objects, and groups of them
  *   use.c		who is inside of a method
  *   watch.c		waking those, and reporting who does not leave
  *   async.c		requests that methods have left behind
@@ -21,9 +22,9 @@
  *   release	relays, locks and leases, and then ->release
  *   gone	the file has left its object, and is not touched any more
  *
- * Lock order: r->lock is inside of everything but wait queues.  A poller's lock,
- * a driver's wait queue, the queue of the open file (fs/revoke/poll.c).  None is
- * held while calling out.
+ * Lock order: r->lock is inside of everything but wait queues, a child's outside
+ * of its parent's.  A poller's lock, a driver's wait queue, the queue of the open
+ * file (fs/revoke/poll.c).  None is held while calling out.
  */
 #include <linux/cdev.h>
 #include <linux/file.h>
@@ -91,119 +92,6 @@ bool file_revoked(const struct file *file)
 	       revoke_state(file->f_revoke) & REVOKE_REVOKED;
 }
 EXPORT_SYMBOL_GPL(file_revoked);
-
-/*
- * Objects
- */
-
-static void revokable_done_work(struct work_struct *work)
-{
-	struct revokable *r = container_of(work, struct revokable, done_work);
-
-	r->done(r->data);
-	revokable_put(r);
-}
-
-struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
-				    const char *name,
-				    struct lock_class_key *key)
-{
-	struct revokable_policy *p;
-	struct revokable *r;
-
-	if (WARN_ON_ONCE(ops->flags & REVOKABLE_ASYNC && !ops->kick))
-		return NULL;
-
-	r = kzalloc_obj(*r);
-	if (!r)
-		return NULL;
-
-	kref_init(&r->ref);
-	spin_lock_init(&r->lock);
-	INIT_LIST_HEAD(&r->files);
-	INIT_LIST_HEAD(&r->leaving);
-	INIT_LIST_HEAD(&r->poll_again);
-	INIT_LIST_HEAD(&r->fops);
-	INIT_LIST_HEAD(&r->mappings);
-	INIT_LIST_HEAD(&r->zap_list[0]);
-	INIT_LIST_HEAD(&r->zap_list[1]);
-	mutex_init(&r->walk);
-	init_waitqueue_head(&r->wait);
-	init_waitqueue_head(&r->resumed);
-	INIT_WORK(&r->done_work, revokable_done_work);
-	INIT_WORK(&r->zap_work, revoke_zap_work);
-	INIT_DELAYED_WORK(&r->watch, revokable_watch);
-#ifdef CONFIG_DEBUG_LOCK_ALLOC
-	lockdep_init_map(&r->dep_map, name, key, 0);
-#endif
-	r->ops = ops;
-	r->data = data;
-	r->flags = ops->flags;
-
-	p = &r->policy;
-	*p = ops->policy;
-	p->error = p->error ?: -ENODEV;
-	p->read_error = p->read_error ?: p->error;
-	p->write_error = p->write_error ?: p->error;
-	p->ioctl_error = p->ioctl_error ?: p->error;
-	p->mmap_error = p->mmap_error ?: p->error;
-	p->poll_mask = p->poll_mask ?:
-		       EPOLLHUP | EPOLLERR | DEFAULT_POLLMASK;
-	return r;
-}
-EXPORT_SYMBOL_GPL(__revokable_alloc);
-
-/**
- * revokable_get - take a reference
- * @r: the object
- *
- * Context: any.
- * Return: @r.
- */
-struct revokable *revokable_get(struct revokable *r)
-{
-	kref_get(&r->ref);
-	return r;
-}
-EXPORT_SYMBOL_GPL(revokable_get);
-
-static void revokable_free(struct kref *ref)
-{
-	struct revokable *r = container_of(ref, struct revokable, ref);
-
-	/* Its owner believes that nobody gets to what it frees. */
-	WARN_ON_ONCE(r->ticket && r->state != REVOKABLE_DEAD);
-	revokable_free_fops(r);
-	kfree_rcu(r, rcu);
-}
-
-/**
- * revokable_put - drop a reference
- * @r: the object
- *
- * Whoever created the object must have revoked it for good, with revoke_it()
- * or revoke_it_async(), before dropping the first reference.
- *
- * Context: any.
- */
-void revokable_put(struct revokable *r)
-{
-	kref_put(&r->ref, revokable_free);
-}
-EXPORT_SYMBOL_GPL(revokable_put);
-
-/**
- * revokable_data - what the creator of the object gave to revokable_alloc()
- * @r: the object
- *
- * Context: any.
- * Return: the pointer; valid for as long as the creator keeps it so.
- */
-void *revokable_data(const struct revokable *r)
-{
-	return r->data;
-}
-EXPORT_SYMBOL_GPL(revokable_data);
 
 /*
  * Open files
@@ -543,18 +431,35 @@ int revokable_release(struct inode *inode, struct file *file)
  * Leaving the object
  */
 
+/* The last one of a group tells whoever waits for all. */
+static void revokable_done(struct revokable *r)
+{
+	lockdep_assert_held(&r->lock);
+	if (r->done_wanted && !atomic_read(&r->unsettled)) {
+		r->done_wanted = false;
+		queue_work(revoke_wq, &r->done_work);
+	}
+}
+
 /* A dead object whose last file has left is not touched any more. */
 static void revokable_settle(struct revokable *r)
 {
+	struct revokable *group = r->group;
+
 	lockdep_assert_held(&r->lock);
 	if (r->state != REVOKABLE_DEAD || !list_empty(&r->files) ||
 	    !list_empty(&r->leaving))
 		return;
-	r->ops = NULL;
-	if (r->done_wanted) {
-		r->done_wanted = false;
-		queue_work(revoke_wq, &r->done_work);
+	if (r->ops) {
+		r->ops = NULL;
+		atomic_dec(&r->unsettled);
+		if (group != r && atomic_dec_and_test(&group->unsettled)) {
+			spin_lock_nested(&group->lock, SINGLE_DEPTH_NESTING);
+			revokable_done(group);
+			spin_unlock(&group->lock);
+		}
 	}
+	revokable_done(r);
 }
 
 /* The file leaves the object; with the last one, a dead object is done. */
@@ -633,27 +538,11 @@ void revoke_release_oopsed(struct revoke *rv)
  * Revoking
  */
 
-struct revoke_batch {
-	struct list_head	revokes;
-	u64			ticket;	/* wait for those up to this one */
-	bool			mapped;	/* one of them may be */
-};
-
-static void revoke_batch_init(struct revoke_batch *batch)
-{
-	INIT_LIST_HEAD(&batch->revokes);
-	batch->ticket = 0;
-	batch->mapped = false;
-}
-
 /* For those who wait for a resume, this is an answer, too. */
-static void revoke_mark(struct revoke *rv, struct revoke_batch *batch)
+static void revoke_mark(struct revoke *rv, struct list_head *batch)
 {
 	revoke_start_leaving(rv, REVOKE_REVOKED);
-	/* Whoever maps it is inside, and sees REVOKED when it leaves. */
-	if (revoke_state(rv) & REVOKE_MAPPED)
-		batch->mapped = true;
-	list_add_tail(&rv->batch, &batch->revokes);
+	list_add_tail(&rv->batch, batch);
 }
 
 /* Something has been marked: who waits for the object has another look. */
@@ -665,9 +554,12 @@ static void wake_waiters(struct revokable *r)
 		wake_up_all(&r->wait);
 }
 
-/* Mark what is open now.  What is opened meanwhile has a later ticket. */
-static void revoke_mark_files(struct revokable *r, const struct inode *inode,
-			      bool dead, struct revoke_batch *batch)
+/*
+ * Mark what is open now.  What is opened meanwhile has a later ticket than the one
+ * that is returned.
+ */
+static u64 revoke_mark_files(struct revokable *r, const struct inode *inode,
+			     bool dead, struct list_head *batch)
 {
 	struct revoke *rv;
 	u64 last;
@@ -690,10 +582,11 @@ static void revoke_mark_files(struct revokable *r, const struct inode *inode,
 		}
 		cond_resched_lock(&r->lock);
 	}
-	batch->ticket = r->ticket;
+	last = r->ticket;
 	revokable_settle(r);
 	spin_unlock(&r->lock);
 	wake_waiters(r);
+	return last;
 }
 
 /* As the driver would on a hangup; it has the list, the file the owner. */
@@ -714,28 +607,35 @@ static void revoke_send_sigio(struct revoke *rv)
  *
  * Whoever waits anyway does what there is to do itself, unless @async.
  */
-static void revoke_start(struct revokable *r, struct revoke_batch *batch,
+static void revoke_start(struct revokable *r, struct list_head *batch,
 			 bool async)
 {
-	struct revoke *rv, *next;
 	bool inside = false, left = false;
+	struct revokable *zapped = NULL;
+	struct revoke *rv, *next;
 
-	if (batch->mapped)
-		revoke_zap(r, REVOKE_REVOKED);
+	/* The files of one object are next to each other: one zap for all. */
+	list_for_each_entry(rv, batch, batch) {
+		/* Whoever maps it is inside, and sees REVOKED when it leaves. */
+		if (rv->r != zapped && revoke_state(rv) & REVOKE_MAPPED) {
+			zapped = rv->r;
+			revoke_zap(zapped, REVOKE_REVOKED);
+		}
+	}
 
-	list_for_each_entry(rv, &batch->revokes, batch) {
+	list_for_each_entry(rv, batch, batch) {
 		if (rv->pollers)
 			revoke_wake_pollers(rv);
 		revoke_send_sigio(rv);
-		if (r->ops->kick)
-			r->ops->kick(r, rv->file);
+		if (rv->r->ops->kick)
+			rv->r->ops->kick(rv->r, rv->file);
 		inside |= (revoke_state(rv) & REVOKE_INSIDE) != REVOKE_USER;
 		cond_resched();
 	}
 	if (inside)
 		revoke_kick(r);
 
-	list_for_each_entry_safe(rv, next, &batch->revokes, batch) {
+	list_for_each_entry_safe(rv, next, batch, batch) {
 		list_del(&rv->batch);
 		if (!revoke_drop(rv, REVOKE_USER))
 			left = true;
@@ -786,35 +686,51 @@ int revoke_wait(struct revokable *r, u64 ticket, struct revoke *rv,
 	return 0;
 }
 
-/* @rv: wait for this one only; NULL: for all up to the batch's ticket */
-static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
-			struct revoke *rv, bool killable)
+/*
+ * @rv: wait for this one only; NULL: for all up to @ticket
+ * @inside: whether the caller is inside of what is being revoked
+ */
+static int revoke_await(struct revokable *r, u64 ticket, struct revoke *rv,
+			bool killable, bool inside)
 {
-	bool inside;
 	int ret;
 
-	might_sleep();
 	/*
-	 * Nothing to do, and no need to tell lockdep: its key may have been
-	 * unloaded along with the object's owner.
+	 * There is no need to tell lockdep, whose key may have been unloaded
+	 * along with the object's owner.
 	 */
-	if (list_empty(&batch->revokes) &&
-	    revoke_complete(r, batch->ticket, rv))
+	if (revoke_complete(r, ticket, rv))
 		return 0;
-
-	/* What the caller has to leave first, it cannot do itself, or wait for. */
-	inside = revoke_caller_inside(r);
-	revoke_start(r, batch, inside);
 	if (revoke_cannot_wait(r, rv, killable))
 		return -EINPROGRESS;
-	if (revoke_complete(r, batch->ticket, rv))
-		return 0;
 	if (!inside)
 		drain_acquire(r);
-	ret = revoke_wait(r, batch->ticket, rv, killable);
+	ret = revoke_wait(r, ticket, rv, killable);
 	if (!inside)
 		drain_release(r);
 	return ret;
+}
+
+/* As revoke_await(), for what has been marked */
+static int revoke_batch(struct revokable *r, struct list_head *batch,
+			u64 ticket, struct revoke *rv)
+{
+	/* What the caller has to leave first, it cannot do itself, or wait for. */
+	bool inside = revoke_caller_inside(r);
+
+	might_sleep();
+	revoke_start(r, batch, inside);
+	return revoke_await(r, ticket, rv, true, inside);
+}
+
+/* Mark all that there is, and ever will be, of the object and its children. */
+static void revoke_mark_group(struct revokable *r, struct list_head *batch)
+{
+	struct revokable *member;
+
+	/* The parent first: so nobody joins any more. */
+	for_each_member(member, r)
+		revoke_mark_files(member, NULL, true, batch);
 }
 
 /**
@@ -828,12 +744,17 @@ static int revoke_batch(struct revokable *r, struct revoke_batch *batch,
  */
 int __revoke_it(struct revokable *r)
 {
-	struct revoke_batch batch;
-	int ret;
+	bool inside = revoke_caller_inside(r);
+	struct revokable *member;
+	LIST_HEAD(batch);
+	int ret = 0;
 
-	revoke_batch_init(&batch);
-	revoke_mark_files(r, NULL, true, &batch);
-	ret = revoke_batch(r, &batch, NULL, false);
+	might_sleep();
+	revoke_mark_group(r, &batch);
+	revoke_start(r, &batch, inside);
+	/* There are no later tickets. */
+	for_each_member(member, r)
+		ret = revoke_await(member, U64_MAX, NULL, false, inside) ?: ret;
 	if (!ret && r->done)
 		flush_work(&r->done_work);
 	return ret;
@@ -842,7 +763,7 @@ EXPORT_SYMBOL_GPL(__revoke_it);
 
 /**
  * revoke_it_async - revoke_it() without the waiting
- * @r: the object
+ * @r: the object, with its children
  * @done: called from a workqueue, with the data given to revokable_alloc(),
  *	when the revoke is complete; NULL: the caller has no use for that
  *
@@ -859,17 +780,16 @@ EXPORT_SYMBOL_GPL(__revoke_it);
  */
 void revoke_it_async(struct revokable *r, void (*done)(void *data))
 {
-	struct revoke_batch batch;
+	LIST_HEAD(batch);
 
 	might_sleep();
-	revoke_batch_init(&batch);
 	if (done) {
 		guard(spinlock)(&r->lock);
 		r->done = done;
 		r->done_wanted = true;
 		revokable_get(r);
 	}
-	revoke_mark_files(r, NULL, true, &batch);
+	revoke_mark_group(r, &batch);
 	revoke_start(r, &batch, true);
 }
 EXPORT_SYMBOL_GPL(revoke_it_async);
@@ -898,11 +818,10 @@ EXPORT_SYMBOL_GPL(revoke_files);
  */
 int revoke_files_of_inode(struct revokable *r, const struct inode *inode)
 {
-	struct revoke_batch batch;
+	LIST_HEAD(batch);
+	u64 ticket = revoke_mark_files(r, inode, false, &batch);
 
-	revoke_batch_init(&batch);
-	revoke_mark_files(r, inode, false, &batch);
-	return revoke_batch(r, &batch, NULL, true);
+	return revoke_batch(r, &batch, ticket, NULL);
 }
 
 /**
@@ -914,19 +833,18 @@ int revoke_files_of_inode(struct revokable *r, const struct inode *inode)
  */
 int revoke_file(struct file *file)
 {
-	struct revoke_batch batch;
+	LIST_HEAD(batch);
 	struct revoke *rv;
 
 	if (!file_is_revokable(file))
 		return -EOPNOTSUPP;
-	revoke_batch_init(&batch);
 	rv = file->f_revoke;
 	scoped_guard(spinlock, &rv->r->lock) {
 		if (!(revoke_state(rv) & REVOKE_REVOKED))
 			revoke_mark(rv, &batch);
 	}
 	wake_waiters(rv->r);
-	return revoke_batch(rv->r, &batch, rv, true);
+	return revoke_batch(rv->r, &batch, 0, rv);
 }
 EXPORT_SYMBOL_GPL(revoke_file);
 

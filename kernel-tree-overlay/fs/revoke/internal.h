@@ -7,6 +7,29 @@
 #include <linux/revoke_internal.h>
 #include <linux/sched.h>
 
+/* object.c */
+struct revokable *revokable_next_member(struct revokable *r,
+					struct revokable *member);
+
+/* Not to be left before the end, which has no reference to be dropped. */
+#define for_each_member(m, r)						\
+	for ((m) = revokable_next_member((r), NULL); (m);		\
+	     (m) = revokable_next_member((r), (m)))
+
+/*
+ * Is @rv a file of the object, or of one of its children?
+ *
+ * Under RCU, @rv may be about to become another file, see revoke_cache, and
+ * have no object.  What it had is still there.
+ */
+static inline bool revoke_belongs_to(const struct revoke *rv,
+				     const struct revokable *r)
+{
+	const struct revokable *owner = READ_ONCE(rv->r);
+
+	return owner == r || (owner && owner->group == r);
+}
+
 /* core.c */
 extern const struct use_kind *const revoke_open_kind;
 

@@ -115,7 +115,7 @@ bool revoke_caller_inside(const struct revokable *r)
 
 	for (i = 0; i < REVOKE_NAMES; i++) {
 		rv = name_read(current, i, &kind);
-		if (rv && (!r || rv->r == r))
+		if (rv && (!r || revoke_belongs_to(rv, r)))
 			return true;
 	}
 	return current->uses.unnamed;

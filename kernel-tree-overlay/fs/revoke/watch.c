@@ -91,7 +91,7 @@ static bool waited_for(const struct revoke *rv, const struct use_kind *kind,
 {
 	u64 state;
 
-	if (rv->r != r || kind->flags & USE_RELEASE)
+	if (!revoke_belongs_to(rv, r) || kind->flags & USE_RELEASE)
 		return false;
 	state = revoke_state(rv);
 	return state & REVOKE_REVOKED ||
@@ -229,7 +229,7 @@ static void collect(struct task_struct *task, void *arg)
 
 	for (i = 0; i < REVOKE_NAMES; i++) {
 		rv = name_read(task, i, &kind);
-		if (!rv || rv->r != reports->r || !overdue(rv) ||
+		if (!rv || !revoke_belongs_to(rv, reports->r) || !overdue(rv) ||
 		    reports->n == REPORTS_AT_ONCE ||
 		    reported(reports, rv) == REPORTS_PER_FILE)
 			continue;
@@ -283,6 +283,7 @@ static unsigned int requests_overdue(struct revokable *r, unsigned int *secs)
 void revoke_report(struct revokable *r)
 {
 	unsigned int i, requests, secs;
+	struct revokable *member;
 	struct reports *reports;
 
 	reports = kmalloc_obj(*reports, GFP_KERNEL | __GFP_NOWARN);
@@ -299,10 +300,12 @@ void revoke_report(struct revokable *r)
 			reports->report[i].what, reports->report[i].secs);
 	kfree(reports);
 
-	requests = requests_overdue(r, &secs);
-	if (requests)
-		pr_warn("revoke: %u requests do not complete (%u s)\n",
-			requests, secs);
+	for_each_member(member, r) {
+		requests = requests_overdue(member, &secs);
+		if (requests)
+			pr_warn("revoke: %u requests do not complete (%u s)\n",
+				requests, secs);
+	}
 }
 
 /* While files are leaving: repeat the kicks, and report who does not go. */
@@ -310,12 +313,15 @@ void revokable_watch(struct work_struct *work)
 {
 	struct revokable *r = container_of(to_delayed_work(work),
 					   struct revokable, watch);
-	bool leaving;
+	struct revokable *member;
+	bool leaving = false;
 
 	revoke_kick(r);
 	revoke_report(r);
-	scoped_guard(spinlock, &r->lock)
-		leaving = !list_empty(&r->leaving);
+	for_each_member(member, r) {
+		guard(spinlock)(&member->lock);
+		leaving |= !list_empty(&member->leaving);
+	}
 	/* The reference goes with it, unless another revoke was faster. */
 	if (!leaving || !queue_delayed_work(revoke_wq, &r->watch, HZ))
 		revokable_put(r);
@@ -334,7 +340,7 @@ void revoke_start_watch(struct revokable *r)
  * But who removes an object is going to free it, and must wait unless it is for
  * itself.
  *
- * @rv: what the caller would wait for; NULL: all of @r
+ * @rv: what the caller would wait for; NULL: all of @r, or its children
  */
 bool revoke_cannot_wait(struct revokable *r, struct revoke *rv, bool killable)
 {
@@ -356,7 +362,7 @@ bool revoke_cannot_wait(struct revokable *r, struct revoke *rv, bool killable)
 			 READ_ONCE(mine->r->suspender) != current;
 		if (!left && !paused && !(kind->flags & USE_RELEASE))
 			continue;
-		if (rv ? mine == rv : mine->r == r)
+		if (rv ? mine == rv : revoke_belongs_to(mine, r))
 			return true;
 		if (killable && (left || paused ||
 				 wq_has_sleeper(&mine->r->wait) ||

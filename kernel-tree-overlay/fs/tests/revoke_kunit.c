@@ -498,7 +498,7 @@ static void toy_exit(void *data)
 	kfree(toy);
 }
 
-static struct toy *__toy_new(struct kunit *test,
+static struct toy *__toy_new(struct kunit *test, struct toy *parent,
 			     const struct revokable_ops *ops,
 			     struct lock_class_key *key)
 {
@@ -517,7 +517,8 @@ static struct toy *__toy_new(struct kunit *test,
 	init_completion(&toy->done);
 	spin_lock_init(&toy->lock);
 	INIT_LIST_HEAD(&toy->files);
-	toy->r = __revokable_alloc(&toy->ops, toy, "revokable:toy", key);
+	toy->r = __revokable_alloc(parent ? parent->r : NULL, &toy->ops, toy,
+				   "revokable:toy", key);
 	if (!toy->r)
 		kfree(toy);
 	KUNIT_ASSERT_NOT_NULL(test, toy->r);
@@ -530,12 +531,19 @@ static struct toy *__toy_new(struct kunit *test,
 ({									\
 	static struct lock_class_key __key;				\
 									\
-	__toy_new(test, ops, &__key);					\
+	__toy_new(test, NULL, ops, &__key);				\
 })
 
 static struct toy *toy_new(struct kunit *test, const struct revokable_ops *ops)
 {
 	return toy_new_as(test, ops);
+}
+
+static struct toy *toy_child_new(struct kunit *test, struct toy *parent)
+{
+	static struct lock_class_key key;
+
+	return __toy_new(test, parent, NULL, &key);
 }
 
 /* A kernel thread's fput() would leave it to a workqueue. */
@@ -573,7 +581,7 @@ static int toy_make_revokable(struct file *file, struct revokable *r)
 }
 
 /* A file that is not opened but made. */
-static struct file *toy_file_new(struct kunit *test, struct toy *toy)
+static struct file *toy_plain_file_new(struct kunit *test, struct toy *toy)
 {
 	struct toy_file *tf = toy_file_alloc(toy);
 	struct file *file;
@@ -582,6 +590,13 @@ static struct file *toy_file_new(struct kunit *test, struct toy *toy)
 	file = toy_keep(test, anon_inode_getfile("[toy]", toy->fops, tf,
 						 O_RDWR));
 	tf->opened = true;
+	return file;
+}
+
+static struct file *toy_file_new(struct kunit *test, struct toy *toy)
+{
+	struct file *file = toy_plain_file_new(test, toy);
+
 	KUNIT_ASSERT_EQ(test, 0, toy_make_revokable(file, toy->r));
 	return file;
 }
@@ -770,6 +785,20 @@ static long do_oops(struct toy_task *t)
 static long do_ioctl(struct toy_task *t)
 {
 	return toy_call_ioctl(t->file, t->cmd, t->arg);
+}
+
+/* In a method of another file */
+static long do_ioctl_within(struct toy_task *t)
+{
+	struct file *outer = (struct file *)t->arg;
+	struct file_use use;
+	long ret;
+
+	if (!start_using(outer, &use))
+		return -ENODEV;
+	ret = toy_call_ioctl(t->file, t->cmd, 0);
+	stop_using(&use);
+	return ret;
 }
 
 static long do_nops(struct toy_task *t)
@@ -2101,6 +2130,122 @@ static void revoke_async_idle_test(struct kunit *test)
 	toy_revoke_async(toy);
 	KUNIT_EXPECT_TRUE(test, came(&toy->done));
 	KUNIT_EXPECT_EQ(test, toy->released_at_done, 20);
+}
+
+/*
+ * Groups
+ */
+
+struct toy_group {
+	struct toy	*toy[3];	/* the parent, and its children */
+	struct file	*file[3];
+};
+
+static void toy_group_new(struct kunit *test, struct toy_group *group)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(group->toy); i++) {
+		group->toy[i] = i ? toy_child_new(test, group->toy[0]) :
+				    toy_new(test, NULL);
+		group->file[i] = toy_file_new(test, group->toy[i]);
+	}
+}
+
+/* A parent takes its children with it, and gets no more of them. */
+static void revoke_group_test(struct kunit *test)
+{
+	struct toy_group group;
+	struct file *file;
+	struct toy *late;
+	int i;
+
+	toy_group_new(test, &group);
+	revoke_it(group.toy[0]->r);
+	for (i = 0; i < ARRAY_SIZE(group.file); i++) {
+		KUNIT_EXPECT_TRUE(test, file_revoked(group.file[i]));
+		expect_released(test, group.file[i], 1);
+	}
+
+	late = toy_child_new(test, group.toy[0]);
+	file = toy_plain_file_new(test, late);
+	KUNIT_EXPECT_EQ(test, toy_make_revokable(file, group.toy[1]->r),
+			-ENODEV);
+	KUNIT_EXPECT_EQ(test, toy_make_revokable(file, late->r), -ENODEV);
+}
+
+/* Whatever else is done to one of them is nothing to the others. */
+static void revoke_group_member_test(struct kunit *test)
+{
+	struct toy_group group;
+
+	toy_group_new(test, &group);
+	revoke_it(group.toy[1]->r);
+	expect_released(test, group.file[1], 1);
+	KUNIT_EXPECT_EQ(test, revoke_files(group.toy[0]->r), 0);
+	expect_released(test, group.file[0], 1);
+	KUNIT_EXPECT_FALSE(test, file_revoked(group.file[2]));
+	KUNIT_EXPECT_EQ(test, toy_call_ioctl(group.file[2], TOY_NOP, 0),
+			TOY_DONE);
+}
+
+/* Those who sleep in methods of the children are kicked, and waited for. */
+static void revoke_group_drain_test(struct kunit *test)
+{
+	struct toy_task *sleeper, *user, *revoker;
+	struct toy_group group;
+
+	toy_group_new(test, &group);
+	sleeper = toy_run_ioctl(test, group.toy[1], group.file[1], TOY_SLEEP);
+	KUNIT_ASSERT_TRUE(test, came(&group.toy[1]->inside));
+	user = toy_block(test, group.toy[2], group.file[2]);
+
+	revoker = toy_task_run(test, toy_task_new(test, group.toy[0], NULL,
+						  do_revoke_it));
+	KUNIT_EXPECT_EQ(test, toy_result(test, sleeper), -ENODEV);
+	KUNIT_EXPECT_TRUE(test, becomes_gone(group.file[0]));
+	KUNIT_EXPECT_TRUE(test, becomes_gone(group.file[1]));
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	expect_released(test, group.file[2], 0);
+	toy_open_gate(group.toy[2]);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_released(test, group.file[2], 1);
+}
+
+/* done() of the parent comes when the last child is through. */
+static void revoke_group_async_test(struct kunit *test)
+{
+	struct toy_group group;
+	struct toy_task *user;
+
+	toy_group_new(test, &group);
+	user = toy_block(test, group.toy[1], group.file[1]);
+	toy_revoke_async(group.toy[0]);
+	KUNIT_EXPECT_TRUE(test, becomes_gone(group.file[0]));
+	KUNIT_EXPECT_TRUE(test, becomes_gone(group.file[2]));
+	KUNIT_EXPECT_TRUE(test, stays_away(&group.toy[0]->done));
+	toy_open_gate(group.toy[1]);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_TRUE(test, came(&group.toy[0]->done));
+	expect_released(test, group.file[1], 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&group.toy[0]->dones), 1);
+}
+
+/* In a method of a child, the parent cannot be waited for. */
+static void revoke_group_self_test(struct kunit *test)
+{
+	struct toy_group group;
+	struct file_use use;
+
+	toy_group_new(test, &group);
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(group.file[1], &use));
+	KUNIT_EXPECT_EQ(test, __revoke_it(group.toy[0]->r), -EINPROGRESS);
+	expect_released(test, group.file[1], 0);
+	stop_using(&use);
+	KUNIT_EXPECT_TRUE(test, becomes_gone(group.file[1]));
+	expect_released(test, group.file[2], 1);
 }
 
 /*
@@ -3442,6 +3587,21 @@ static void revoke_suspend_inside_test(struct kunit *test)
 	revokable_resume(toy->r);
 }
 
+/* Whoever resumes an object may be waiting for a method of another one. */
+static void revoke_suspend_elsewhere_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL), *other = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl_within);
+
+	user->cmd = TOY_NOP;
+	user->arg = (unsigned long)toy_file_new(test, other);
+	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
+	toy_user_run(test, user);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EAGAIN);
+	revokable_resume(toy->r);
+}
+
 /* The suspender's own use is not waited for, and lets nothing in. */
 static void revoke_suspend_self_test(struct kunit *test)
 {
@@ -3853,6 +4013,11 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_async_test),
 	KUNIT_CASE(revoke_async_unattended_test),
 	KUNIT_CASE(revoke_async_idle_test),
+	KUNIT_CASE(revoke_group_test),
+	KUNIT_CASE(revoke_group_member_test),
+	KUNIT_CASE(revoke_group_drain_test),
+	KUNIT_CASE(revoke_group_async_test),
+	KUNIT_CASE(revoke_group_self_test),
 	KUNIT_CASE_PARAM(revoke_policy_test, policy_gen_params),
 	KUNIT_CASE_PARAM(revoke_method_test, method_gen_params),
 	KUNIT_CASE(revoke_fops_test),
@@ -3891,6 +4056,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE_PARAM(revoke_suspend_method_test, method_gen_params),
 	KUNIT_CASE(revoke_suspend_nowait_test),
 	KUNIT_CASE(revoke_suspend_inside_test),
+	KUNIT_CASE(revoke_suspend_elsewhere_test),
 	KUNIT_CASE(revoke_suspend_self_test),
 	KUNIT_CASE(revoke_suspend_self_nest_test),
 	KUNIT_CASE(revoke_suspend_revoked_test),

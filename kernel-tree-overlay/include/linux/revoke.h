@@ -120,7 +120,8 @@ struct file_break {
 
 #ifdef CONFIG_REVOKE
 
-struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
+struct revokable *__revokable_alloc(struct revokable *parent,
+				    const struct revokable_ops *ops, void *data,
 				    const char *name,
 				    struct lock_class_key *key);
 
@@ -135,10 +136,28 @@ struct revokable *__revokable_alloc(const struct revokable_ops *ops, void *data,
  * Return: the object with one reference, or NULL.
  */
 #define revokable_alloc(ops, data)					\
+	revokable_alloc_child(NULL, (ops), (data))
+
+/**
+ * revokable_alloc_child - create a part of an object
+ * @parent: the object, which has no parent itself; NULL: there is none
+ * @ops: as for revokable_alloc()
+ * @data: likewise
+ *
+ * revoke_it() and revoke_it_async() of the parent take the files of all of its
+ * children, in one pass, and whoever is told that it is done is told so for
+ * all.  A child that is created later is dead from the start.  All the rest, so
+ * revokeat(2), is about the files of the one object that it is called for.
+ *
+ * Context: may sleep.
+ * Return: the object with one reference, or NULL.
+ */
+#define revokable_alloc_child(parent, ops, data)			\
 ({									\
 	static struct lock_class_key __key;				\
 									\
-	__revokable_alloc((ops), (data), "revokable:" #data, &__key);	\
+	__revokable_alloc((parent), (ops), (data), "revokable:" #data,	\
+			  &__key);					\
 })
 
 struct revokable *revokable_get(struct revokable *r);
@@ -178,7 +197,7 @@ bool start_using_vma(struct vm_area_struct *vma, struct file_use *use);
 
 /**
  * revoke_it - the object has gone: revoke its open files, and allow no more
- * @r: the object
+ * @r: the object, with its children
  *
  * When this returns, no method runs or will run for any file opened on the
  * object, no page table entry maps its memory through one, each ->release has

@@ -60,6 +60,10 @@ struct revokable {
 	const struct revokable_ops	*ops;	/* NULL once dead and empty */
 	struct revokable_policy		policy;
 	unsigned int			flags;
+	struct revokable		*group;		/* the parent, or itself */
+	struct list_head		members;	/* the children ... */
+	struct list_head		member;		/* ... by this */
+	atomic_t			unsettled;	/* of the group, or itself */
 	void				*data;
 	struct work_struct		done_work;
 	struct work_struct		zap_work;
