@@ -31,7 +31,6 @@
 #include <vector>
 
 #include "aio.h"
-#include "aio.h"
 #include "baseline.h"
 #include "blocked.h"
 #include "call_in_thread.h"
