@@ -403,7 +403,7 @@ int revokable_mmap_check(struct file *file, vma_flags_t *flags)
 	if (!file || !file_is_revokable(file))
 		return 0;
 	if (file_revoked(file))
-		return file->f_revoke->r->policy.mmap_error;
+		return revoked_result(file, file->f_revoke->r->policy.mmap_error);
 	if (file_suspended(file))
 		return -EAGAIN;
 	vma_flags_set_mask(flags, VMA_REVOKABLE);
@@ -428,7 +428,9 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
 		return 0;
 	rv = file->f_revoke;
 	if (!revoke_enter_or_nested(rv, USE_KIND("mmap", USE_INSERTS), use))
-		return file_revoked(file) ? rv->r->policy.mmap_error : -EAGAIN;
+		return file_revoked(file) ?
+			revoked_result(file, rv->r->policy.mmap_error) :
+			-EAGAIN;
 	if (revoke_state(rv) & REVOKE_MAPPED || !make_maps(rv))
 		return 0;
 	revoke_leave(use);

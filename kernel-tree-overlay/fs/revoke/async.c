@@ -33,8 +33,9 @@ void revoke_async_done(struct kiocb *iocb, long ret)
 	}
 	rv = file->f_revoke;
 	if (ret < 0 && file_revoked(file))
-		ret = iocb->ki_flags & IOCB_WRITE ? rv->r->policy.write_error :
-						    revoked_read_result(file);
+		ret = iocb->ki_flags & IOCB_WRITE ?
+			revoked_result(file, rv->r->policy.write_error) :
+			revoked_read_result(file);
 	iocb->ki_complete(iocb, ret);
 	/* The file may be gone, the count has kept the rest. */
 	revoke_async_end(rv);
@@ -46,7 +47,7 @@ struct revoke *__revoke_cmd_done(struct file *file, s32 *ret)
 	struct revoke *rv = file->f_revoke;
 
 	if (*ret < 0 && file_revoked(file))
-		*ret = rv->r->policy.ioctl_error;
+		*ret = revoked_result(file, rv->r->policy.ioctl_error);
 	return rv;
 }
 

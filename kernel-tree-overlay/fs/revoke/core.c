@@ -93,6 +93,17 @@ bool file_revoked(const struct file *file)
 }
 EXPORT_SYMBOL_GPL(file_revoked);
 
+/* For a file that has been revoked; @removed is for one whose object has gone. */
+int revoked_result(const struct file *file, int removed)
+{
+	const struct revokable *r = file->f_revoke->r;
+
+	/* An object is dead before its files are revoked for that. */
+	if (READ_ONCE(r->state) == REVOKABLE_DEAD)
+		return removed;
+	return r->policy.revoked_error ?: removed;
+}
+
 /*
  * Open files
  */
@@ -372,7 +383,7 @@ bool __revoke_open_again(struct file *file, int *error)
 		revoke_leave(&use);
 		wait_for_gone(rv);
 		if (revoke_interrupted(*error))
-			*error = rv->r->policy.error;
+			*error = revoked_error(file);
 	}
 
 	file->f_mode &= ~FMODE_REVOKABLE;

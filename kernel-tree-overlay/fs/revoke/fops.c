@@ -112,17 +112,15 @@ const struct file_operations *file_real_fops(const struct file *file)
 }
 EXPORT_SYMBOL_GPL(file_real_fops);
 
-static const struct revokable_policy *policy_of(const struct file *file)
-{
-	return &file->f_revoke->r->policy;
-}
+#define policy_error(file, which)					\
+	revoked_result((file), (file)->f_revoke->r->policy.which)
 
 /* What read(2) of a revoked file returns */
 int revoked_read_result(const struct file *file)
 {
 	if (file->f_revoke->r->flags & REVOKABLE_READ_EOF)
 		return 0;
-	return policy_of(file)->read_error;
+	return policy_error(file, read_error);
 }
 
 /* As stop_using_after(), when the use has been ended */
@@ -136,7 +134,7 @@ static __always_inline int used_result(struct file *file, unsigned int left,
 
 static loff_t revokable_llseek(struct file *file, loff_t offset, int whence)
 {
-	return call_as_use(file, "llseek", policy_of(file)->error,
+	return call_as_use(file, "llseek", policy_error(file, error),
 			   llseek, file, offset, whence);
 }
 
@@ -150,7 +148,7 @@ static ssize_t revokable_read(struct file *file, char __user *buf, size_t len,
 static ssize_t revokable_write(struct file *file, const char __user *buf,
 			       size_t len, loff_t *pos)
 {
-	return call_as_use(file, "write", policy_of(file)->write_error,
+	return call_as_use(file, "write", policy_error(file, write_error),
 			   write, file, buf, len, pos);
 }
 
@@ -231,7 +229,7 @@ static noinline ssize_t call_rw_slowly(struct kiocb *iocb, struct iov_iter *iter
 		return ret;
 	if (err != USE_REVOKED)
 		return err;
-	return write ? policy_of(file)->write_error : revoked_read_result(file);
+	return write ? policy_error(file, write_error) : revoked_read_result(file);
 }
 
 static __always_inline ssize_t call_rw(struct kiocb *iocb, struct iov_iter *iter,
@@ -276,7 +274,6 @@ static int revokable_uring_cmd(struct io_uring_cmd *cmd,
 			       unsigned int issue_flags)
 {
 	struct file *file = cmd->file;
-	int revoked = policy_of(file)->ioctl_error;
 	struct file_use use;
 	int ret, err;
 
@@ -290,7 +287,7 @@ static int revokable_uring_cmd(struct io_uring_cmd *cmd,
 	if (issue_flags & IO_URING_F_CANCEL) {
 		if (!revoke_enter(file->f_revoke,
 				  USE_KIND("uring_cmd", USE_LATE), &use))
-			return revoked;
+			return policy_error(file, ioctl_error);
 		ret = real_fops(file)->uring_cmd(cmd, issue_flags);
 		revoke_leave(&use);
 		return ret;
@@ -305,9 +302,9 @@ static int revokable_uring_cmd(struct io_uring_cmd *cmd,
 		revoke_async_returns(&use, ret == -EIOCBQUEUED);
 		err = stop_using_after(file, &use, ret, true);
 	} while (err == USE_AGAIN);
-	if (err)
-		return err == USE_REVOKED ? revoked : err;
-	return ret;
+	if (err == USE_REVOKED)
+		return policy_error(file, ioctl_error);
+	return err ?: ret;
 }
 
 static int revokable_uring_cmd_iopoll(struct io_uring_cmd *cmd,
@@ -321,14 +318,14 @@ static int revokable_uring_cmd_iopoll(struct io_uring_cmd *cmd,
 static long revokable_unlocked_ioctl(struct file *file, unsigned int cmd,
 				     unsigned long arg)
 {
-	return call_as_use(file, "ioctl", policy_of(file)->ioctl_error,
+	return call_as_use(file, "ioctl", policy_error(file, ioctl_error),
 			   unlocked_ioctl, file, cmd, arg);
 }
 
 static long revokable_compat_ioctl(struct file *file, unsigned int cmd,
 				   unsigned long arg)
 {
-	return call_as_use(file, "compat_ioctl", policy_of(file)->ioctl_error,
+	return call_as_use(file, "compat_ioctl", policy_error(file, ioctl_error),
 			   compat_ioctl, file, cmd, arg);
 }
 
@@ -347,7 +344,7 @@ static int revokable_mmap(struct file *file, struct vm_area_struct *vma)
 	if (mmap_is_nested(file))
 		return -EINVAL;
 	return call_without_waiting(file, "mmap", -EAGAIN,
-				    policy_of(file)->mmap_error,
+				    policy_error(file, mmap_error),
 				    mmap, file, vma);
 }
 
@@ -358,7 +355,7 @@ static int revokable_mmap_prepare(struct vm_area_desc *desc)
 	if (mmap_is_nested(file))
 		return -EINVAL;
 	return call_without_waiting(file, "mmap_prepare",
-				    -EAGAIN, policy_of(file)->mmap_error,
+				    -EAGAIN, policy_error(file, mmap_error),
 				    mmap_prepare, desc);
 }
 
@@ -402,7 +399,7 @@ static int revokable_flush(struct file *file, fl_owner_t id)
 static int revokable_fsync(struct file *file, loff_t start, loff_t end,
 			   int datasync)
 {
-	return call_as_use(file, "fsync", policy_of(file)->error,
+	return call_as_use(file, "fsync", policy_error(file, error),
 			   fsync, file, start, end, datasync);
 }
 
@@ -411,7 +408,7 @@ static int revokable_fasync(int fd, struct file *file, int on)
 {
 	if (on)
 		WRITE_ONCE(file->f_revoke->fasync_fd, fd);
-	return call_anyway(file, "fasync", on ? policy_of(file)->error : 0,
+	return call_anyway(file, "fasync", on ? policy_error(file, error) : 0,
 			   fasync, fd, file, on);
 }
 
@@ -429,7 +426,7 @@ static ssize_t revokable_splice_write(struct pipe_inode_info *pipe,
 				      size_t len, unsigned int flags)
 {
 	return call_or_wait(out, flags & SPLICE_F_NONBLOCK, "splice_write",
-			    policy_of(out)->write_error,
+			    policy_error(out, write_error),
 			    splice_write, pipe, out, ppos, len, flags);
 }
 
@@ -446,14 +443,14 @@ static void revokable_splice_eof(struct file *file)
 static long revokable_fallocate(struct file *file, int mode, loff_t offset,
 				loff_t len)
 {
-	return call_as_use(file, "fallocate", policy_of(file)->error,
+	return call_as_use(file, "fallocate", policy_error(file, error),
 			   fallocate, file, mode, offset, len);
 }
 
 static int revokable_fadvise(struct file *file, loff_t offset, loff_t len,
 			     int advice)
 {
-	return call_as_use(file, "fadvise", policy_of(file)->error,
+	return call_as_use(file, "fadvise", policy_error(file, error),
 			   fadvise, file, offset, len, advice);
 }
 

@@ -2259,6 +2259,7 @@ struct policy_case {
 	struct revokable_policy		policy;
 	unsigned int			flags;
 	struct revokable_policy		expected;
+	struct revokable_policy		removed;	/* if not as expected */
 };
 
 static const struct policy_case policy_cases[] = {
@@ -2284,6 +2285,12 @@ static const struct policy_case policy_cases[] = {
 		.policy = { .error = -EIO, .read_error = -EIDRM },
 		.flags = REVOKABLE_READ_EOF,
 		.expected = { -EIO, 0, -EIO, -EIO, -EIO, DEFAULT_MASK },
+	}, {
+		.name = "by cause",
+		.policy = { .error = -EIO, .revoked_error = -EPERM },
+		.expected = { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM,
+			      DEFAULT_MASK },
+		.removed = { -EIO, -EIO, -EIO, -EIO, -EIO, DEFAULT_MASK },
 	},
 };
 
@@ -2349,6 +2356,8 @@ static void revoke_policy_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
 	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
 	expect_policy(test, file, &c->expected);
+	revoke_it(toy->r);
+	expect_policy(test, file, c->removed.error ? &c->removed : &c->expected);
 }
 
 /*

@@ -61,6 +61,8 @@ struct vm_operations_struct;
  * @ioctl_error: for ioctl; 0: @error
  * @mmap_error: for mmap; 0: @error
  * @poll_mask: for poll; 0: EPOLLHUP, EPOLLERR and "readable and writable"
+ * @revoked_error: instead of all these errors for a file that has been taken
+ *	away while its object stays; 0: there is no difference
  */
 struct revokable_policy {
 	int		error;
@@ -69,6 +71,7 @@ struct revokable_policy {
 	int		ioctl_error;
 	int		mmap_error;
 	__poll_t	poll_mask;
+	int		revoked_error;
 };
 
 /**

@@ -205,6 +205,7 @@ void revoke_forget_maps(struct revoke *rv);
 void revoke_free_maps(struct revoke *rv);
 
 /* For the VFS */
+int revoked_result(const struct file *file, int removed);
 struct revokable *chrdev_get_revokable(dev_t devt);
 void __revoke_open_done(struct file *file);
 void __revoke_poll_left(struct file *file);
@@ -232,7 +233,8 @@ static inline struct revoke *file_revoke(const struct file *file)
 /* For what the VFS does with a file without calling a method: 0 or an errno */
 static inline int revoked_error(const struct file *file)
 {
-	return file_revoked(file) ? file->f_revoke->r->policy.error : 0;
+	return file_revoked(file) ?
+	       revoked_result(file, file->f_revoke->r->policy.error) : 0;
 }
 
 /* For mm/ */
