@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "baseline.h"
+#include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
 #include "revokeat.h"
@@ -35,21 +36,22 @@ using testing::UnorderedElementsAre;
 
 class FasyncMany : public TestDeviceTest {
  protected:
-  static constexpr rlim_t kFiles = 20'000;
+  // In a kernel that checks each access, only that it works is seen.
+  const rlim_t files_ = SlowFactor() > 1 ? 1'000 : 20'000;
 
   void SetUp() override {
     TestDeviceTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    const rlimit limit = {.rlim_cur = kFiles + 100, .rlim_max = kFiles + 100};
+    const rlimit limit = {.rlim_cur = files_ + 100, .rlim_max = files_ + 100};
     ASSERT_THAT(setrlimit(RLIMIT_NOFILE, &limit), SyscallSucceeds());
   }
 
   // How long the revoke of many files takes at best.
-  static std::chrono::microseconds TimeARevoke(int flags) {
+  std::chrono::microseconds TimeARevoke(int flags) const {
     auto best = std::chrono::microseconds::max();
     for (int round = 0; round < 2; ++round) {
       std::vector<FileDescriptor> fds;
-      for (rlim_t i = 0; i < kFiles; ++i) {
+      for (rlim_t i = 0; i < files_; ++i) {
         fds.push_back(OpenDevice());
         EXPECT_THAT(fcntl(fds.back().get(), F_SETFL, flags), SyscallSucceeds());
       }
@@ -68,7 +70,7 @@ class FasyncMany : public TestDeviceTest {
 REVOKE_TEST_F(FasyncMany, CostARevokeNoWalkOfTheListForEach, baseline::kEnosys) {
   const std::chrono::microseconds plain = TimeARevoke(0);
   const std::chrono::microseconds async = TimeARevoke(O_ASYNC);
-  std::cout << kFiles << " files: " << plain.count() << " us, with O_ASYNC: " << async.count()
+  std::cout << files_ << " files: " << plain.count() << " us, with O_ASYNC: " << async.count()
             << " us" << std::endl;
   EXPECT_LT(async.count(), 9 * plain.count());
   EXPECT_EQ(control().Counters(Dev::kDefault).fasync_left, 0U);

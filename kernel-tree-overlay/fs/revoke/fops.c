@@ -470,8 +470,17 @@ static void revokable_show_fdinfo(struct seq_file *m, struct file *file)
 
 /* Their presence is what tests for it see. */
 static void init_fops(struct revokable_fops *table,
-		      const struct file_operations *real)
+		      const struct file_operations *real, bool own_uses)
 {
+	table->real = real;
+	if (own_uses) {
+		table->fops = *real;
+		/* Its reference is put with ->release. */
+		table->fops.owner = NULL;
+		table->fops.release = revokable_release;
+		return;
+	}
+
 	/* A new member needs a wrapper, or a reason why not. */
 	static_assert(sizeof(table->fops) ==
 		      (34 + !IS_ENABLED(CONFIG_MMU)) * sizeof(void *));
@@ -503,7 +512,6 @@ static void init_fops(struct revokable_fops *table,
 #undef wrap
 	table->fops.fop_flags = real->fop_flags;
 	table->fops.release = revokable_release;
-	table->real = real;
 }
 
 struct revokable_fops *
@@ -533,7 +541,7 @@ void revoke_set_fops(struct revoke *rv)
 	found = revokable_find_fops(r, real);
 	if (unlikely(!found)) {
 		table = kzalloc_obj(*table, GFP_KERNEL | __GFP_NOFAIL);
-		init_fops(table, real);
+		init_fops(table, real, r->flags & REVOKABLE_OWN_USES);
 		scoped_guard(spinlock, &r->lock) {
 			found = revokable_find_fops(r, real);
 			if (!found)

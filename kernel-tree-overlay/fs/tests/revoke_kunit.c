@@ -2662,6 +2662,47 @@ static void revoke_fops_test(struct kunit *test)
 	}
 }
 
+static ssize_t own_read(struct file *file, char __user *buf, size_t len,
+			loff_t *pos)
+{
+	struct file_use use;
+
+	if (!start_using(file, &use))
+		return -ESTALE;
+	stop_using(&use);
+	return TOY_DONE;
+}
+
+static const struct file_operations own_fops = {
+	.owner		= THIS_MODULE,
+	.read		= own_read,
+	.release	= toy_release,
+};
+
+/* Methods that begin their uses themselves are called before and after. */
+static void revoke_own_uses_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .flags = REVOKABLE_OWN_USES };
+	struct toy *toy = toy_new(test, &ops);
+	struct file_use use;
+	struct file *file;
+
+	toy->fops = &own_fops;
+	file = toy_file_new(test, toy);
+	KUNIT_EXPECT_PTR_EQ(test, file_real_fops(file), &own_fops);
+	KUNIT_EXPECT_EQ(test, file->f_op->read(file, NULL, 0, NULL), TOY_DONE);
+
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	toy_revoke_async(toy);
+	KUNIT_EXPECT_EQ(test, file->f_op->read(file, NULL, 0, NULL), -ESTALE);
+	expect_released(test, file, 0);
+	stop_using(&use);
+	KUNIT_EXPECT_TRUE(test, becomes_gone(file));
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_EQ(test, file->f_op->read(file, NULL, 0, NULL), -ESTALE);
+}
+
 /* Files of an object share a table; not with those opened after a revoke. */
 static void revoke_fops_shared_test(struct kunit *test)
 {
@@ -4031,6 +4072,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE_PARAM(revoke_method_test, method_gen_params),
 	KUNIT_CASE(revoke_fops_test),
 	KUNIT_CASE(revoke_fops_shared_test),
+	KUNIT_CASE(revoke_own_uses_test),
 	KUNIT_CASE(revoke_async_request_test),
 	KUNIT_CASE(revoke_async_queued_test),
 	KUNIT_CASE(revoke_async_result_test),

@@ -53,6 +53,14 @@ struct vm_operations_struct;
  */
 #define REVOKABLE_DONTCOPY		BIT(5)
 
+/*
+ * The methods are called as they are, also for a file that has been revoked: each
+ * begins a use with start_using() where it gets at the object, so that it can copy
+ * to and from user memory before and after.  They, and what they do without a use,
+ * must not be in a module.  Faults and ->mmap are uses all the same.
+ */
+#define REVOKABLE_OWN_USES		BIT(6)
+
 /**
  * struct revokable_policy - what system calls on a revoked file return
  * @error: a negative errno for everything not listed below; 0: -ENODEV
