@@ -389,44 +389,25 @@ static void set_vma_flags(const struct file *file, vma_flags_t *flags)
 		vma_flags_set(flags, VMA_DONTCOPY_BIT, VMA_DONTEXPAND_BIT);
 }
 
-/**
- * revokable_mmap_check - may a file be mapped?
- * @file: the file; NULL: none
- * @flags: those of the mapping; VM_REVOKABLE is set before VMAs are merged
- *
- * Before MAP_FIXED unmaps something for nothing.
- *
- * Return: as revokable_mmap_begin(), which has the last word.
+/*
+ * Before MAP_FIXED unmaps something for nothing.  revokable_mmap_begin() has the
+ * last word.
  */
-int revokable_mmap_check(struct file *file, vma_flags_t *flags)
+int __revokable_mmap_check(struct file *file)
 {
-	if (!file || !file_is_revokable(file))
-		return 0;
 	if (file_revoked(file))
 		return revoked_result(file, file->f_revoke->r->policy.mmap_error);
-	if (file_suspended(file))
-		return -EAGAIN;
-	vma_flags_set_mask(flags, VMA_REVOKABLE);
-	return 0;
+	return file_suspended(file) ? -EAGAIN : 0;
 }
 
-/**
- * revokable_mmap_begin - keep a revoke out of the creation of a mapping
- * @file: the file that is mapped; NULL: none
- * @use: a record; to be given to stop_using() unless this fails
- *
- * Context: mmap_lock held for writing.  Does not sleep.
- * Return: 0, or the error for mmap(2) of a file that has been revoked,
- *	-EAGAIN if it is suspended, or -ENOMEM.
+/*
+ * With the mmap_lock held for writing.  Returns 0, or the error for mmap(2) of a
+ * file that has been revoked, -EAGAIN if it is suspended, or -ENOMEM.
  */
-int revokable_mmap_begin(struct file *file, struct file_use *use)
+int __revokable_mmap_begin(struct file *file, struct file_use *use)
 {
-	struct revoke *rv;
+	struct revoke *rv = file->f_revoke;
 
-	use->revoke = NULL;
-	if (!file || !file_is_revokable(file))
-		return 0;
-	rv = file->f_revoke;
 	if (!revoke_enter_or_nested(rv, USE_KIND("mmap", USE_INSERTS), use))
 		return file_revoked(file) ?
 			revoked_result(file, rv->r->policy.mmap_error) :
@@ -438,28 +419,22 @@ int revokable_mmap_begin(struct file *file, struct file_use *use)
 	return -ENOMEM;
 }
 
-/**
- * revokable_mmap_ops - what to put into vm_ops in place of a driver's
- * @file: the file that was given to mmap(2)
- * @vm_file: the file that the VMA has got
- * @ops: points to the driver's table; to the one to use instead, on success
- * @flags: those of the mapping, which the driver may have changed
- *
+/*
  * A driver may have given the mapping to another file, which then governs it.
  * As only the file given to mmap(2) is in use, the other one must not be
  * revokable itself.
  *
- * Context: between ->mmap or ->mmap_prepare and the insertion of the VMA.
- * Return: 0, -ENOMEM, or -EINVAL if the file cannot be mapped like this.
+ * Between ->mmap or ->mmap_prepare and the insertion of the VMA.  Returns 0,
+ * -ENOMEM, or -EINVAL if the file cannot be mapped like this.
  */
-int revokable_mmap_ops(struct file *file, struct file *vm_file,
-		       const struct vm_operations_struct **ops,
-		       vma_flags_t *flags)
+int __revokable_mmap_ops(struct file *file, struct file *vm_file,
+			 const struct vm_operations_struct **ops,
+			 vma_flags_t *flags)
 {
 	struct revokable_vm_ops *table;
 	struct revoke *rv;
 
-	if (!vm_file || !file_is_revokable(vm_file)) {
+	if (!maps_revokable(vm_file)) {
 		vma_flags_clear_mask(flags, VMA_REVOKABLE);
 		return 0;
 	}

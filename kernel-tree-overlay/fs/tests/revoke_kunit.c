@@ -2473,7 +2473,7 @@ CALL_METHOD(fadvise, file, 0, 0, 0)
 static long call_##name(struct file *file)				\
 {									\
 	struct file_use use;						\
-	long ret = revokable_mmap_begin(file, &use);			\
+	long ret = __revokable_mmap_begin(file, &use);			\
 									\
 	if (!ret) {							\
 		ret = file->f_op->name(__VA_ARGS__);			\

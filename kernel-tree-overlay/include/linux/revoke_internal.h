@@ -157,6 +157,13 @@ struct revoke {
 	};
 };
 
+/* For mm/internal.h, which calls them for revokable files only */
+int __revokable_mmap_check(struct file *file);
+int __revokable_mmap_begin(struct file *file, struct file_use *use);
+int __revokable_mmap_ops(struct file *file, struct file *vm_file,
+			 const struct vm_operations_struct **ops,
+			 vma_flags_t *flags);
+
 #ifdef CONFIG_REVOKE
 static inline u64 revoke_state(const struct revoke *rv)
 {
@@ -238,12 +245,6 @@ static inline int revoked_error(const struct file *file)
 }
 
 /* For mm/ */
-int revokable_mmap_check(struct file *file, vma_flags_t *flags);
-int revokable_mmap_begin(struct file *file, struct file_use *use);
-int revokable_mmap_ops(struct file *file, struct file *vm_file,
-		       const struct vm_operations_struct **ops,
-		       vma_flags_t *flags);
-
 int __revokable_mmap_wait(struct file *file);
 
 static inline int revokable_mmap_wait(struct file *file)
@@ -309,23 +310,6 @@ static inline struct revoke *file_revoke(const struct file *file)
 }
 
 static inline int revoked_error(const struct file *file)
-{
-	return 0;
-}
-
-static inline int revokable_mmap_check(struct file *file, vma_flags_t *flags)
-{
-	return 0;
-}
-
-static inline int revokable_mmap_begin(struct file *file, struct file_use *use)
-{
-	return 0;
-}
-
-static inline int revokable_mmap_ops(struct file *file, struct file *vm_file,
-				     const struct vm_operations_struct **ops,
-				     vma_flags_t *flags)
 {
 	return 0;
 }
