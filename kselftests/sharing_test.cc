@@ -1125,7 +1125,10 @@ REVOKE_TEST_F(ManyTest, HundredThousandFilesOfAThousandProcesses, baseline::kEno
       std::log(static_cast<double>(many.count()) / few.count()) / std::log(kTimes);
   std::cout << kFew * processes << " files: " << few.count() << " us, " << kTimes * kFew * processes
             << " files: " << many.count() << " us, growth exponent " << growth << std::endl;
-  EXPECT_LT(growth, 1.5);
+  // What RCU frees costs a kernel that checks each access more, the more of it there is.
+  if (SlowFactor() == 1) {
+    EXPECT_LT(growth, 1.5);
+  }
 }
 
 // Whom the files belong to does not depend on how far the revoker got.
@@ -1174,6 +1177,7 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
   ExitStatus end = ExitStatus::StillRunning();
   std::uint64_t opened = 0;
   std::uint64_t released = 0;
+  std::size_t aim = 0;  // how many are to be released before the signal is sent
   int early = 0;
   int late = 0;
   ExpectRace(
@@ -1185,6 +1189,9 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
          end = revoker->Wait();
        },
        [&] {
+         while (control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE) < opened - kFiles + aim) {
+           sched_yield();
+         }
          const long sent = syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
          TEST_PCHECK(sent == 0 || errno == ESRCH);
          released = control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE);
@@ -1192,6 +1199,7 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
       [&] {
         fds = OpenMany(kFiles);
         opened += kFiles;
+        aim = (aim + kFiles / 3 + 1) % kFiles;
         go.emplace();
         revoker.emplace([&] {
           TEST_CHECK(go->WaitFor(1));
