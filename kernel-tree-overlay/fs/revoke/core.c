@@ -488,7 +488,9 @@ static void revoke_gone(struct revoke *rv)
 	/* Its barrier is for wait_for_gone(), too. */
 	if (wq_has_sleeper(&r->wait))
 		wake_up_all(&r->wait);
-	wake_up_var(&rv->state);
+	/* Nobody waits for the task that closes a file and releases it itself. */
+	if (!(revoke_state(rv) & REVOKE_FPUT))
+		wake_up_var(&rv->state);
 	revoke_put(rv);
 }
 

@@ -117,8 +117,12 @@ static void revokable_free(struct kref *ref)
 {
 	struct revokable *r = container_of(ref, struct revokable, ref);
 
-	/* Its owner believes that nobody gets to what it frees. */
-	WARN_ON_ONCE(r->ticket && r->state != REVOKABLE_DEAD);
+	/*
+	 * Its owner believes that nobody gets to what it frees; and a parent
+	 * waits for all of its children to be done.
+	 */
+	WARN_ON_ONCE((r->ticket || r->group != r) &&
+		     r->state != REVOKABLE_DEAD);
 	if (r->group != r) {
 		scoped_guard(spinlock_irqsave, &members_lock)
 			list_del(&r->member);
