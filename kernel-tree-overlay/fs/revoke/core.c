@@ -742,7 +742,7 @@ static void revoke_mark_group(struct revokable *r, struct list_head *batch)
 	struct revokable *member;
 
 	/* The parent first: so nobody joins any more. */
-	for_each_member(member, r)
+	for_each_in_group(member, r)
 		revoke_mark_files(member, NULL, true, batch);
 }
 
@@ -766,7 +766,7 @@ int __revoke_it(struct revokable *r)
 	revoke_mark_group(r, &batch);
 	revoke_start(r, &batch, inside);
 	/* There are no later tickets. */
-	for_each_member(member, r)
+	for_each_in_group(member, r)
 		ret = revoke_await(member, U64_MAX, NULL, false, inside) ?: ret;
 	if (!ret && r->done)
 		flush_work(&r->done_work);

@@ -12,7 +12,7 @@ struct revokable *revokable_next_member(struct revokable *r,
 					struct revokable *member);
 
 /* Not to be left before the end, which has no reference to be dropped. */
-#define for_each_member(m, r)						\
+#define for_each_in_group(m, r)						\
 	for ((m) = revokable_next_member((r), NULL); (m);		\
 	     (m) = revokable_next_member((r), (m)))
 

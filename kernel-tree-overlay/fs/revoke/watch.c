@@ -300,7 +300,7 @@ void revoke_report(struct revokable *r)
 			reports->report[i].what, reports->report[i].secs);
 	kfree(reports);
 
-	for_each_member(member, r) {
+	for_each_in_group(member, r) {
 		requests = requests_overdue(member, &secs);
 		if (requests)
 			pr_warn("revoke: %u requests do not complete (%u s)\n",
@@ -318,7 +318,7 @@ void revokable_watch(struct work_struct *work)
 
 	revoke_kick(r);
 	revoke_report(r);
-	for_each_member(member, r) {
+	for_each_in_group(member, r) {
 		guard(spinlock)(&member->lock);
 		leaving |= !list_empty(&member->leaving);
 	}
