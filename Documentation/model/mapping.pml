@@ -1,6 +1,6 @@
 /*
  * Page table entries: fault, fork, mremap, mmap, and who zaps what they insert
- * (mm/revoke.c, handle_mm_fault(), __mmap_region(), dup_mmap()).
+ * (mm/revoke.c, handle_mm_fault(), do_mmap(), dup_mmap()).
  *
  * variants: ONE_ZAP:G2 NO_FIRST_ZAP:G2 ZAP_BEFORE_BARRIER:G2 ZAP_BY_LAST:G2
  * variants: COUNT_NOT_WITH_WORK:G2 PENDING_WHILE_RUNNING:G2
@@ -16,16 +16,15 @@
  *		order of the walk, then copy_page_range()
  *   mremap	copy_vma(), move_page_tables() to a VMA that is earlier in the
  *		order, so with the lock of the tree held (need_rmap_locks)
- *   mmap	__mmap_region(): revokable_mmap_begin(); entries inserted by
+ *   mmap	revokable_mmap_region(), revokable_mmap(); entries inserted by
  *		->mmap before the VMA is linked, or by an action after that
  *   hold	somebody who keeps the mmap_lock until the revoke is complete
  * reader()	a method that inserts nothing, and may stay inside for ever
- * revoker()	revoke_mark(), revoke_barrier(), revoke_zap_batch(), the end of
- *		revoke_start()
+ * revoker()	revoke_mark(), revoke_start()
  * zapper()	revoke_zap_work().  A work is not pending any more when its
  *		function is called, and does not run twice at a time.
- * worker()	revoke_drained_work(), as far as needed; see count.pml
- * leave	stop_using_revokable(), use_left()
+ * worker()	revoke_last_work(), as far as needed; see count.pml
+ * leave	revoke_leave(), count_leave()
  *
  * Each VMA has one entry, which stands for all of them.  To insert, copy, move
  * or zap it is one step: the page table lock.  Private copies of pages are

@@ -4,9 +4,9 @@
  *
  * A VMA is revokable if and only if its vm_file is.
  *
- * Creation	__mmap_region() holds a use of the file from before ->mmap until
- *		the VMA is in the trees and populated.  So a revoke either keeps
- *		the mmap out, or waits for it and then finds the VMA.
+ * Creation	mmap(2) holds a use of the file from before the driver's ->mmap
+ *		until the VMA is in the trees and populated.  So a revoke either
+ *		keeps the mmap out, or waits for it and then finds the VMA.
  *
  * Faults	handle_mm_fault() holds a use until the entry is in the page
  *		table.  So a revoke either keeps the fault out, or waits for it
@@ -38,6 +38,7 @@
 #include <asm/tlb.h>
 
 #include "internal.h"
+#include "vma.h"
 
 #ifdef CONFIG_MMU
 /*
@@ -389,11 +390,25 @@ static void set_vma_flags(const struct file *file, vma_flags_t *flags)
 		vma_flags_set(flags, VMA_DONTCOPY_BIT, VMA_DONTEXPAND_BIT);
 }
 
-/*
- * Before MAP_FIXED unmaps something for nothing.  revokable_mmap_begin() has the
- * last word.
- */
-int __revokable_mmap_check(struct file *file)
+/* Hugetlb takes a lock that is held here; see make_revokable(). */
+static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
+			   pgoff_t last, bool private_copies)
+{
+	struct zap_details details = { .skip_cows = !private_copies };
+	pgoff_t start = vma_start_pgoff(vma);
+	struct mmu_gather tlb;
+
+	first = max(first, start);
+	last = min(last, vma_last_pgoff(vma));
+	tlb_gather_mmu(&tlb, vma->vm_mm);
+	zap_vma_range_batched(&tlb, vma,
+			      vma->vm_start + ((first - start) << PAGE_SHIFT),
+			      (last - first + 1) << PAGE_SHIFT, &details);
+	tlb_finish_mmu(&tlb);
+}
+
+/* The answer to mmap(2) of a file that is not to be mapped, or 0 */
+static int mmap_error(const struct file *file)
 {
 	if (file_revoked(file))
 		return revoked_result(file, file->f_revoke->r->policy.mmap_error);
@@ -401,22 +416,52 @@ int __revokable_mmap_check(struct file *file)
 }
 
 /*
- * With the mmap_lock held for writing.  Returns 0, or the error for mmap(2) of a
- * file that has been revoked, -EAGAIN if it is suspended, or -ENOMEM.
+ * mmap_region() for a revokable file.  The use that its ->mmap begins is ended
+ * here, where the VMA is linked and populated.
  */
-int __revokable_mmap_begin(struct file *file, struct file_use *use)
+unsigned long revokable_mmap_region(struct file *file, unsigned long addr,
+				    unsigned long len, vma_flags_t flags,
+				    unsigned long pgoff, struct list_head *uf)
 {
+	/* Before MAP_FIXED unmaps something for nothing. */
+	int error = mmap_error(file);
+	struct revoke_mmap in;
+
+	if (error)
+		return error;
+	/* VMAs merge only if they agree on it. */
+	vma_flags_set_mask(&flags, VMA_REVOKABLE);
+	revoke_mmap_begin(&in, file);
+	addr = mmap_region(file, addr, len, flags, pgoff, uf);
+	revoke_mmap_end(&in);
+	return addr;
+}
+
+/*
+ * Begin the use that revokable_mmap_region() ends.  If another file's ->mmap has
+ * given the mapping to this one, nobody would.
+ *
+ * With the mmap_lock held for writing, and not before what had been there was
+ * removed, which may wait for other drivers.  Returns 0, or an error for mmap(2).
+ */
+static int mmap_begin(struct file *file, struct file_use **use)
+{
+	struct revoke_mmap *in = current->uses.mmap;
 	struct revoke *rv = file->f_revoke;
 
-	if (!revoke_enter_or_nested(rv, USE_KIND("mmap", USE_INSERTS), use))
-		return file_revoked(file) ?
-			revoked_result(file, rv->r->policy.mmap_error) :
-			-EAGAIN;
+	if (!in || in->file != file || in->use.revoke)
+		return mmap_error(file) ?: -EINVAL;
+	while (!revoke_enter_or_nested(rv, USE_KIND("mmap", USE_INSERTS),
+				       &in->use)) {
+		int error = mmap_error(file);
+
+		if (error)
+			return error;
+	}
+	*use = &in->use;
 	if (revoke_state(rv) & REVOKE_MAPPED || !make_maps(rv))
 		return 0;
-	revoke_leave(use);
-	use->revoke = NULL;
-	return -ENOMEM;
+	return revoke_leave_mmap(file, &in->use, -ENOMEM);
 }
 
 /*
@@ -424,17 +469,16 @@ int __revokable_mmap_begin(struct file *file, struct file_use *use)
  * As only the file given to mmap(2) is in use, the other one must not be
  * revokable itself.
  *
- * Between ->mmap or ->mmap_prepare and the insertion of the VMA.  Returns 0,
- * -ENOMEM, or -EINVAL if the file cannot be mapped like this.
+ * Returns 0, -ENOMEM, or -EINVAL if the file cannot be mapped like this.
  */
-int __revokable_mmap_ops(struct file *file, struct file *vm_file,
-			 const struct vm_operations_struct **ops,
-			 vma_flags_t *flags)
+static int mmap_set_ops(struct file *file, struct file *vm_file,
+			const struct vm_operations_struct **ops,
+			vma_flags_t *flags)
 {
 	struct revokable_vm_ops *table;
 	struct revoke *rv;
 
-	if (!maps_revokable(vm_file)) {
+	if (!file_is_revokable(vm_file)) {
 		vma_flags_clear_mask(flags, VMA_REVOKABLE);
 		return 0;
 	}
@@ -463,6 +507,47 @@ int __revokable_mmap_ops(struct file *file, struct file *vm_file,
 		return -ENOMEM;
 	*ops = &table->ops;
 	return 0;
+}
+
+int revokable_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct file_use *use;
+	int error = mmap_begin(file, &use);
+
+	if (error)
+		return error;
+	error = file_real_fops(file)->mmap(file, vma);
+	if (error)
+		return revoke_leave_mmap(file, use, error);
+	error = mmap_set_ops(file, vma->vm_file, &vma->vm_ops, &vma->flags);
+	if (!error)
+		return 0;
+	/* To the caller it has not been mapped. */
+	if (vma->vm_ops && vma->vm_ops->close) {
+		revoke_zap_vma(vma, 0, ULONG_MAX, true);
+		vma->vm_ops->close(vma);
+	}
+	return revoke_leave_mmap(file, use, error);
+}
+
+int revokable_mmap_prepare(struct vm_area_desc *desc)
+{
+	struct file *file = (struct file *)desc->file;
+	struct file_use *use;
+	int error = mmap_begin(file, &use);
+
+	if (error)
+		return error;
+	error = file_real_fops(file)->mmap_prepare(desc);
+	if (error)
+		return revoke_leave_mmap(file, use, error);
+	error = mmap_set_ops(file, desc->vm_file, &desc->vm_ops,
+			     &desc->vma_flags);
+	if (!error)
+		return 0;
+	if (desc->vm_file != file)
+		fput(desc->vm_file);
+	return revoke_leave_mmap(file, use, error);
 }
 
 /*
@@ -587,23 +672,6 @@ vm_fault_t revokable_fault_pfn(struct vm_fault *vmf, unsigned long pfn,
 	return vmf_insert_pfn(vma, vmf->address, pfn + page);
 }
 EXPORT_SYMBOL_GPL(revokable_fault_pfn);
-
-/* Hugetlb takes a lock that is held here; see make_revokable(). */
-static void revoke_zap_vma(struct vm_area_struct *vma, pgoff_t first,
-			   pgoff_t last, bool private_copies)
-{
-	struct zap_details details = { .skip_cows = !private_copies };
-	pgoff_t start = vma_start_pgoff(vma);
-	struct mmu_gather tlb;
-
-	first = max(first, start);
-	last = min(last, vma_last_pgoff(vma));
-	tlb_gather_mmu(&tlb, vma->vm_mm);
-	zap_vma_range_batched(&tlb, vma,
-			      vma->vm_start + ((first - start) << PAGE_SHIFT),
-			      (last - first + 1) << PAGE_SHIFT, &details);
-	tlb_finish_mmu(&tlb);
-}
 
 struct zap {
 	struct revokable	*r;
@@ -804,6 +872,16 @@ void revoke_forget_maps(struct revoke *rv)
 
 void revoke_free_maps(struct revoke *rv)
 {
+}
+
+int revokable_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return -ENODEV;
+}
+
+int revokable_mmap_prepare(struct vm_area_desc *desc)
+{
+	return -ENODEV;
 }
 #endif
 

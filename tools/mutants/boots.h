@@ -21,7 +21,7 @@ struct GuestOptions {
   std::string mutant_switch;          // a file for tests of this tool; empty: that of the kernel
   std::chrono::seconds deadline{60};  // for each test
   int deadline_percent = 20;          // of each time limit, while a mutant is on
-  int jobs = 2;                       // guests at a time
+  int jobs = 3;                       // guests at a time
 };
 
 // What to boot for `plan`. `results` is a directory.

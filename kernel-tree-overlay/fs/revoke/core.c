@@ -108,8 +108,7 @@ int revoked_result(const struct file *file, int removed)
  * Open files
  */
 
-static bool revokable_file_type(const struct file *file,
-				const struct revokable *r)
+static noinline bool revokable_file_type(const struct file *file)
 {
 	const struct file_operations *fops = file->f_op;
 	umode_t mode = file_inode(file)->i_mode;
@@ -120,9 +119,6 @@ static bool revokable_file_type(const struct file *file,
 	 */
 	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
 		return false;
-	/* The rest is the same for all that have these methods. */
-	if (likely(revokable_find_fops(r, fops)))
-		return true;
 	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
 	if (is_file_hugepages(file))
 		return false;
@@ -145,18 +141,21 @@ static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 	struct revoke *rv;
 
 	rv = kmem_cache_alloc(revoke_cache, GFP_KERNEL);
-	if (!rv)
+	if (unlikely(!rv))
 		return NULL;
 
-	*rv = (struct revoke) {
-		.state		= ATOMIC64_INIT(REVOKE_OPENING),
-		.file		= file,
-		.r		= revokable_get(r),
-		/* One for the file, and one until it is gone. */
-		.ref.refcount	= REFCOUNT_INIT(2),
-		.opener		= get_pid(task_tgid(current)),
-		.fasync_fd	= -1,
-	};
+	atomic64_set(&rv->state, REVOKE_OPENING);
+	rv->file = file;
+	kref_get(&r->ref);
+	rv->r = r;
+	kref_init(&rv->ref);
+	rv->since = 0;
+	rv->pollers = NULL;
+	rv->maps = NULL;
+	/* Unlike its number, never given to another one. */
+	rv->opener = task_tgid(current)->ino;
+	rv->cdev = NULL;
+	rv->fasync_fd = -1;
 	return rv;
 }
 
@@ -169,7 +168,6 @@ static void revoke_free(struct kref *ref)
 	if (rv->pollers)
 		/* epoll looks at the queue under RCU after the file has gone. */
 		kfree_rcu(rv->pollers, rcu);
-	put_pid(rv->opener);
 	revokable_put(rv->r);
 	kmem_cache_free(revoke_cache, rv);
 }
@@ -179,30 +177,51 @@ void revoke_put(struct revoke *rv)
 	kref_put(&rv->ref, revoke_free);
 }
 
-/* Returns false if ->open has to wait, else with *@ret set. */
-static bool revoke_try_attach(struct file *file, struct revoke *rv, int *ret)
+static noinline void open_begin_slowly(struct revoke *rv)
 {
-	struct revokable *r = rv->r;
 	struct file_use use;
 
+	revoke_enter(rv, &open_kind, &use);
+}
+
+/* Returns 0, an error, or USE_AGAIN if ->open has to wait. */
+static __always_inline int revoke_try_attach(struct file *file,
+					     struct revoke *rv)
+{
+	struct revokable *r = rv->r;
+
 	guard(spinlock)(&r->lock);
-	*ret = r->policy.error;
-	if (r->state == REVOKABLE_DEAD)
-		return true;
-	if (r->state == REVOKABLE_SUSPENDED)
-		return false;
-	*ret = 0;
+	if (unlikely(r->state != REVOKABLE_LIVE))
+		return r->state == REVOKABLE_DEAD ? r->policy.error : USE_AGAIN;
 	/*
 	 * Being inside comes before being found: a revoke waits for an ->open
 	 * that it finds.
 	 */
-	if (!use_begin(rv, &open_kind))
-		revoke_enter(rv, &open_kind, &use);
+	if (unlikely(!use_begin(rv, &open_kind)))
+		open_begin_slowly(rv);
 	rv->ticket = ++r->ticket;
 	list_add_tail(&rv->node, &r->files);
 	file->f_revoke = rv;
 	file->f_mode |= FMODE_REVOKABLE;
-	return true;
+	return 0;
+}
+
+/* The object is suspended, or dead; with that, @rv is not needed any more. */
+static noinline int revoke_attach_slowly(struct file *file, struct revoke *rv,
+					 int ret)
+{
+	struct revokable *r = rv->r;
+
+	while (ret == USE_AGAIN) {
+		ret = may_await_resume(file, false) ?:
+		      wait_event_interruptible(r->resumed,
+					       READ_ONCE(r->state) !=
+					       REVOKABLE_SUSPENDED);
+		ret = ret ?: revoke_try_attach(file, rv);
+	}
+	if (ret)
+		revoke_put(rv);
+	return ret;
 }
 
 /**
@@ -233,27 +252,18 @@ int make_revokable(struct file *file, struct revokable *r)
 	struct revoke *rv;
 	int ret;
 
-	if (WARN_ON_ONCE(file_is_revokable(file) ||
-			 (file->f_mode & (FMODE_PATH | FMODE_OPENED)) ||
-			 !revokable_file_type(file, r)))
+	if (WARN_ON_ONCE(file->f_mode & (FMODE_REVOKABLE | FMODE_PATH |
+					 FMODE_OPENED)))
+		return -EINVAL;
+	/* Its type is the same for all files that have these methods. */
+	if (unlikely(!revokable_find_fops(r, file->f_op)) &&
+	    WARN_ON_ONCE(!revokable_file_type(file)))
 		return -EINVAL;
 	rv = revoke_alloc(file, r);
-	if (!rv)
+	if (unlikely(!rv))
 		return -ENOMEM;
-
-	while (!revoke_try_attach(file, rv, &ret)) {
-		ret = may_await_resume(file, false) ?:
-		      wait_event_interruptible(r->resumed,
-					       READ_ONCE(r->state) !=
-					       REVOKABLE_SUSPENDED);
-		if (ret)
-			break;
-	}
-	if (ret) {
-		revoke_put(rv);
-		revoke_put(rv);
-	}
-	return ret;
+	ret = revoke_try_attach(file, rv);
+	return likely(!ret) ? 0 : revoke_attach_slowly(file, rv, ret);
 }
 EXPORT_SYMBOL_GPL(make_revokable);
 
@@ -272,6 +282,14 @@ static void open_use(struct revoke *rv, struct file_use *use)
 	use->slot = -1;
 }
 
+static noinline void open_end_slowly(struct revoke *rv)
+{
+	struct file_use use;
+
+	open_use(rv, &use);
+	revoke_leave(&use);
+}
+
 /*
  * ->open has succeeded, and do_dentry_open() is through with f_op: the file gets
  * the methods of its object.
@@ -279,28 +297,35 @@ static void open_use(struct revoke *rv, struct file_use *use)
 void __revoke_open_done(struct file *file)
 {
 	struct revoke *rv = file->f_revoke;
-	struct file_use use;
+	struct revokable_fops *table;
 
-	revoke_set_fops(rv);
+	table = revokable_find_fops(rv->r, file->f_op);
+	if (unlikely(!table))
+		table = revokable_add_fops(rv->r, file->f_op);
+	file->f_op = &table->fops;
 	/* Before the count is dropped: whoever releases the file goes by it. */
 	atomic64_xor(REVOKE_OPENING | REVOKE_OPENED, &rv->state);
-	open_use(rv, &use);
-	if (likely(!use.slot))
+	if (likely(current->uses.name[0].revoke == (unsigned long)rv))
 		use_end(rv, &open_kind);
 	else
-		revoke_leave(&use);
+		open_end_slowly(rv);
 }
 
-/* With a count for the caller. */
-static void revoke_start_leaving(struct revoke *rv, u64 flags)
+/*
+ * With a count for the caller; unless the file is being closed: then it only has
+ * to be found by those who wait for it to be gone.  Returns whether there is one.
+ */
+static bool revoke_start_leaving(struct revoke *rv, u64 flags)
 {
 	u64 left, state = revoke_state(rv);
 	struct revokable *r = rv->r;
 
 	lockdep_assert_held(&r->lock);
 	do {
-		left = ((state | flags) + REVOKE_USER) &
+		left = (state | flags) &
 		       ~(REVOKE_SUSPENDED | REVOKE_PAUSING | REVOKE_REPORTED);
+		if (likely(!(state & REVOKE_CLOSED)))
+			left += REVOKE_USER;
 	} while (!atomic64_try_cmpxchg(&rv->state, &state, left));
 	if (state & REVOKE_PAUSING)
 		atomic_dec(&r->pausing);
@@ -312,14 +337,37 @@ static void revoke_start_leaving(struct revoke *rv, u64 flags)
 	list_move_tail(&rv->node, &r->leaving);
 	if (rv->pollers)
 		list_del_init(&rv->pollers->again);
+	return !(state & REVOKE_CLOSED);
+}
+
+/* The file could not be suspended: if it is being closed, it is waited for. */
+void revoke_await_closing(struct revoke *rv)
+{
+	guard(spinlock)(&rv->r->lock);
+	if (!(revoke_state(rv) & (REVOKE_REVOKED | REVOKE_GONE)))
+		revoke_start_leaving(rv, REVOKE_REVOKED);
 }
 
 /*
  * The file is closed, by __fput() or as its ->open has failed, unless it is
  * being revoked.  With a count for the caller, as faults may be inside.
+ *
+ * Who waits for those on their way out looks for it, see revoke_mark(), unless
+ * it is to be found elsewhere, too.
  */
 static bool revoke_claim(struct revoke *rv)
 {
+	const u64 elsewhere = REVOKE_REVOKED | REVOKE_SUSPENDED;
+	u64 state = revoke_state(rv);
+
+	while (likely(!(state & elsewhere) && !rv->pollers)) {
+		rv->since = jiffies;
+		if (atomic64_try_cmpxchg(&rv->state, &state,
+					 (state | REVOKE_CLOSED | REVOKE_FPUT) +
+					 REVOKE_USER))
+			return true;
+	}
+
 	guard(spinlock)(&rv->r->lock);
 	if (revoke_state(rv) & REVOKE_REVOKED)
 		return false;
@@ -338,6 +386,7 @@ static void wait_for_gone(struct revoke *rv)
 	wait_var_event(&rv->state, revoke_is_gone(rv));
 }
 
+/* With the reference of the file, which is dropped when it is gone. */
 static void revoke_unclaim(struct revoke *rv)
 {
 	u64 state;
@@ -384,11 +433,11 @@ bool __revoke_open_again(struct file *file, int *error)
 		wait_for_gone(rv);
 		if (revoke_interrupted(*error))
 			*error = revoked_error(file);
+		revoke_put(rv);
 	}
 
 	file->f_mode &= ~FMODE_REVOKABLE;
 	file->f_revoke = NULL;
-	revoke_put(rv);
 	return again;
 }
 
@@ -396,15 +445,16 @@ bool __revoke_open_again(struct file *file, int *error)
 static void release_driver(struct revoke *rv)
 {
 	struct file *file = rv->file;
-	const struct file_operations *fops = file_real_fops(file);
+	const struct file_operations *fops = real_fops(file);
+	u64 state = revoke_state(rv);
 	struct file_use use;
 
 	/* A method has not returned: what it uses stays as it is. */
-	if (revoke_state(rv) & REVOKE_OOPSED)
+	if (unlikely(state & REVOKE_OOPSED))
 		return;
 	revoke_release_begin(rv, &use);
 	/* __fput() has come by that already. */
-	if (revoke_state(rv) & REVOKE_REVOKED && file->f_flags & FASYNC &&
+	if (state & REVOKE_REVOKED && file->f_flags & FASYNC &&
 	    fops->fasync)
 		fops->fasync(-1, file, 0);
 	if (fops->release)
@@ -422,19 +472,20 @@ int revokable_release(struct inode *inode, struct file *file)
 {
 	struct revoke *rv = file->f_revoke;
 
-	if (revoke_claim(rv)) {
+	if (likely(revoke_claim(rv))) {
 		/* Before ->release: tty waits for its queues to be empty. */
 		if (rv->pollers)
 			revoke_drop_relays(rv);
 		if (rv->maps)
 			revoke_forget_maps(rv);
 		release_driver(rv);
+		file->f_op = &revoke_released_fops;
 		revoke_unclaim(rv);
 	} else {
 		wait_for_gone(rv);
+		file->f_op = &revoke_released_fops;
+		revoke_put(rv);
 	}
-	revoke_drop_fops(file);
-	revoke_put(rv);
 	return 0;
 }
 
@@ -458,7 +509,7 @@ static void revokable_settle(struct revokable *r)
 	struct revokable *group = r->group;
 
 	lockdep_assert_held(&r->lock);
-	if (r->state != REVOKABLE_DEAD || !list_empty(&r->files) ||
+	if (likely(r->state != REVOKABLE_DEAD) || !list_empty(&r->files) ||
 	    !list_empty(&r->leaving))
 		return;
 	if (r->ops) {
@@ -473,25 +524,32 @@ static void revokable_settle(struct revokable *r)
 	revokable_done(r);
 }
 
-/* The file leaves the object; with the last one, a dead object is done. */
+/*
+ * The file leaves the object; with the last one, a dead object is done.
+ *
+ * Whoever closes a file that is being revoked waits for that, and drops the
+ * reference then: so @rv may be gone, and RCU is what keeps the object.
+ */
 static void revoke_gone(struct revoke *rv)
 {
+	bool closed = revoke_state(rv) & REVOKE_FPUT;
 	struct revokable *r = rv->r;
 
+	guard(rcu)();
 	scoped_guard(spinlock, &r->lock) {
+		list_del(&rv->node);
+		revokable_settle(r);
 		/* Pairs with revoke_is_gone(). */
 		smp_mb__before_atomic();
 		atomic64_or(REVOKE_GONE, &rv->state);
-		list_del_init(&rv->node);
-		revokable_settle(r);
 	}
 	/* Its barrier is for wait_for_gone(), too. */
 	if (wq_has_sleeper(&r->wait))
 		wake_up_all(&r->wait);
-	/* Nobody waits for the task that closes a file and releases it itself. */
-	if (!(revoke_state(rv) & REVOKE_FPUT))
+	if (closed)
+		revoke_put(rv);
+	else
 		wake_up_var(&rv->state);
-	revoke_put(rv);
 }
 
 /* Nobody is inside any more, and nobody gets in. */
@@ -554,8 +612,8 @@ void revoke_release_oopsed(struct revoke *rv)
 /* For those who wait for a resume, this is an answer, too. */
 static void revoke_mark(struct revoke *rv, struct list_head *batch)
 {
-	revoke_start_leaving(rv, REVOKE_REVOKED);
-	list_add_tail(&rv->batch, batch);
+	if (revoke_start_leaving(rv, REVOKE_REVOKED))
+		list_add_tail(&rv->batch, batch);
 }
 
 /* Something has been marked: who waits for the object has another look. */

@@ -24,7 +24,7 @@
 #include "internal.h"
 
 /* What is left with a file that has been released; for __fput() */
-static const struct file_operations released_fops;
+const struct file_operations revoke_released_fops;
 
 /*
  * A revoke ends the sleeps of methods as a signal would.  Only there was no
@@ -329,35 +329,6 @@ static long revokable_compat_ioctl(struct file *file, unsigned int cmd,
 			   compat_ioctl, file, cmd, arg);
 }
 
-/*
- * Has another file's ->mmap given the mapping to this one?  A use of it would
- * end before the VMA can be found.
- */
-static bool mmap_is_nested(const struct file *file)
-{
-	return !file_revoked(file) && !revoke_own_uses(file->f_revoke);
-}
-
-/* With the mmap_lock held.  mmap(2) has waited before it was taken. */
-static int revokable_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	if (mmap_is_nested(file))
-		return -EINVAL;
-	return call_without_waiting(file, "mmap", -EAGAIN,
-				    policy_error(file, mmap_error),
-				    mmap, file, vma);
-}
-
-static int revokable_mmap_prepare(struct vm_area_desc *desc)
-{
-	struct file *file = (struct file *)desc->file;
-
-	if (mmap_is_nested(file))
-		return -EINVAL;
-	return call_without_waiting(file, "mmap_prepare",
-				    -EAGAIN, policy_error(file, mmap_error),
-				    mmap_prepare, desc);
-}
 
 /*
  * Moving what is left of a mapping concerns the address space only, and has to
@@ -514,51 +485,26 @@ static void init_fops(struct revokable_fops *table,
 	table->fops.release = revokable_release;
 }
 
-struct revokable_fops *
-revokable_find_fops(const struct revokable *r,
-		    const struct file_operations *real)
-{
-	struct revokable_fops *table;
-
-	list_for_each_entry_lockless(table, &r->fops, node) {
-		if (table->real == real)
-			return table;
-	}
-	return NULL;
-}
-
 /*
- * The object's table takes the place of the driver's.  There are few, so that
- * one more of them never fails to be made, and they stay for as long as the
- * object does: so only who adds one takes the lock.
+ * There are few tables, so that one more of them never fails to be made, and they
+ * stay for as long as the object does: so only who adds one takes the lock.
  */
-void revoke_set_fops(struct revoke *rv)
+struct revokable_fops *revokable_add_fops(struct revokable *r,
+					  const struct file_operations *real)
 {
-	const struct file_operations *real = rv->file->f_op;
 	struct revokable_fops *table, *found;
-	struct revokable *r = rv->r;
 
-	found = revokable_find_fops(r, real);
-	if (unlikely(!found)) {
-		table = kzalloc_obj(*table, GFP_KERNEL | __GFP_NOFAIL);
-		init_fops(table, real, r->flags & REVOKABLE_OWN_USES);
-		scoped_guard(spinlock, &r->lock) {
-			found = revokable_find_fops(r, real);
-			if (!found)
-				list_add_rcu(&table->node, &r->fops);
-		}
-		if (found)
-			kfree(table);
-		else
-			found = table;
+	table = kzalloc_obj(*table, GFP_KERNEL | __GFP_NOFAIL);
+	init_fops(table, real, r->flags & REVOKABLE_OWN_USES);
+	scoped_guard(spinlock, &r->lock) {
+		found = revokable_find_fops(r, real);
+		if (!found)
+			list_add_rcu(&table->node, &r->fops);
 	}
-	rv->file->f_op = &found->fops;
-}
-
-/* Nobody but __fput() has the file, and that does not call a method any more. */
-void revoke_drop_fops(struct file *file)
-{
-	file->f_op = &released_fops;
+	if (!found)
+		return table;
+	kfree(table);
+	return found;
 }
 
 /* Each file with such a table has a reference to the object. */

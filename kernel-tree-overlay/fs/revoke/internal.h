@@ -33,6 +33,7 @@ static inline bool revoke_belongs_to(const struct revoke *rv,
 /* core.c */
 extern const struct use_kind *const revoke_open_kind;
 
+void revoke_await_closing(struct revoke *rv);
 void revoke_queue_last(struct revoke *rv);
 void revoke_release_oopsed(struct revoke *rv);
 int revokable_release(struct inode *inode, struct file *file);
@@ -189,11 +190,23 @@ static inline const struct file_operations *real_fops(const struct file *file)
 }
 
 int revoked_read_result(const struct file *file);
-struct revokable_fops *
+/* Those of the object that lead to @real */
+static inline struct revokable_fops *
 revokable_find_fops(const struct revokable *r,
-		    const struct file_operations *real);
-void revoke_set_fops(struct revoke *rv);
-void revoke_drop_fops(struct file *file);
+		    const struct file_operations *real)
+{
+	struct revokable_fops *table;
+
+	list_for_each_entry_lockless(table, &r->fops, node) {
+		if (likely(table->real == real))
+			return table;
+	}
+	return NULL;
+}
+
+struct revokable_fops *revokable_add_fops(struct revokable *r,
+					  const struct file_operations *real);
+extern const struct file_operations revoke_released_fops;
 void revokable_free_fops(struct revokable *r);
 
 /* poll.c */

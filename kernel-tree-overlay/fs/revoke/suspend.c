@@ -142,6 +142,17 @@ int use_end_slowly(struct file *file, const struct use_kind *kind, int slot,
 	return stop_using_after(file, &use, ret, true);
 }
 
+/* ->mmap has failed.  With the mmap_lock held, it does not wait to be repeated. */
+int revoke_leave_mmap(struct file *file, struct file_use *use, int error)
+{
+	int ret = stop_using_after(file, use, error, false);
+
+	use->revoke = NULL;
+	if (ret == USE_REVOKED)
+		return revoked_result(file, file->f_revoke->r->policy.mmap_error);
+	return ret == USE_AGAIN ? -EAGAIN : error;
+}
+
 /* mmap(2), before it takes the mmap_lock.  If a suspend comes later, it fails. */
 int __revokable_mmap_wait(struct file *file)
 {
@@ -247,8 +258,10 @@ static u64 file_suspend(struct revoke *rv)
 	/* Before it can be looked at, which is for the report. */
 	rv->since = jiffies;
 	do {
-		if (state & (REVOKE_REVOKED | REVOKE_CLOSED))
+		if (state & (REVOKE_REVOKED | REVOKE_CLOSED)) {
+			revoke_await_closing(rv);
 			return 0;
+		}
 		suspended = state | REVOKE_SUSPENDED;
 		/* The caller's own uses it counts: own_files_quiet(). */
 		if (state & REVOKE_USERS && !own)

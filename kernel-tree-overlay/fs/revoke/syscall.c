@@ -22,6 +22,7 @@
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/path.h>
+#include <linux/pid.h>
 #include <linux/revoke_internal.h>
 #include <linux/security.h>
 #include <linux/stat.h>
@@ -132,7 +133,7 @@ static int revoke_fd(int fd)
 
 	if (!file_is_revokable(file))
 		return -EOPNOTSUPP;
-	if (file->f_revoke->opener != task_tgid(current) &&
+	if (file->f_revoke->opener != task_tgid(current)->ino &&
 	    !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 

@@ -190,7 +190,8 @@ static long toy_sleep(struct toy *toy, struct file *file, bool deaf)
 	ret = wait_event_interruptible_timeout(toy->queue,
 					       !deaf && file_revoked(file),
 					       TIMEOUT);
-	if (!ret)
+	/* Also if it was right to look again, but nobody said so in time. */
+	if (ret == 0 || ret == 1)
 		return -ETIME;
 	return ret < 0 ? ret : -ERESTARTSYS;
 }
@@ -2468,22 +2469,30 @@ CALL_METHOD(fallocate, file, 0, 0, 0)
 CALL_METHOD(fadvise, file, 0, 0, 0)
 
 #ifdef CONFIG_MMU
-/* In a use that mmap(2) has begun. */
+static const struct vm_operations_struct toy_vm_ops;
+
+/* As do_mmap() */
 #define CALL_IN_MMAP(name, ...)						\
 static long call_##name(struct file *file)				\
 {									\
-	struct file_use use;						\
-	long ret = __revokable_mmap_begin(file, &use);			\
+	struct revoke_mmap in;						\
+	long ret;							\
 									\
-	if (!ret) {							\
-		ret = file->f_op->name(__VA_ARGS__);			\
-		stop_using(&use);					\
-	}								\
+	revoke_mmap_begin(&in, file);					\
+	ret = file->f_op->name(__VA_ARGS__);				\
+	revoke_mmap_end(&in);						\
 	return ret;							\
 }
 
-CALL_IN_MMAP(mmap, file, NULL)
-CALL_IN_MMAP(mmap_prepare, &(struct vm_area_desc) { .file = file })
+CALL_IN_MMAP(mmap, file, (&(struct vm_area_struct) {
+	.vm_file	= file,
+	.vm_ops		= &toy_vm_ops,
+}))
+CALL_IN_MMAP(mmap_prepare, (&(struct vm_area_desc) {
+	.file		= file,
+	.vm_file	= file,
+	.vm_ops		= &toy_vm_ops,
+}))
 #endif
 
 static long call_fasync_on(struct file *file)

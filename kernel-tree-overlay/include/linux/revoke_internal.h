@@ -14,6 +14,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/revoke.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -21,7 +22,7 @@
 
 struct address_space;
 struct cdev;
-struct pid;
+struct vm_area_desc;
 
 enum revokable_state {
 	REVOKABLE_LIVE,
@@ -133,9 +134,9 @@ struct use_kind {
 /*
  * The revokable side of one open file.
  *
- * Two references are there from the start: that of the file, and one until
- * REVOKE_GONE, which comes when the counts are zero.  So whoever is counted
- * needs none.
+ * One reference is that of the file, which is dropped when that has been closed,
+ * and REVOKE_GONE has come.  That comes when the counts are zero, so whoever is
+ * counted needs none.
  */
 struct revoke {
 	atomic64_t		state;
@@ -147,7 +148,7 @@ struct revoke {
 	unsigned int		since;		/* jiffies: when it began to leave */
 	struct revoke_pollers	*pollers;	/* since the first ->poll */
 	struct revoke_maps	*maps;		/* since the first ->mmap */
-	struct pid		*opener;	/* the thread group that has opened it */
+	u64			opener;		/* the thread group, as pid->ino */
 	struct cdev		*cdev;		/* to be put after ->release */
 	int			fasync_fd;	/* as fcntl(F_SETFL) was told */
 	union {
@@ -157,12 +158,11 @@ struct revoke {
 	};
 };
 
-/* For mm/internal.h, which calls them for revokable files only */
-int __revokable_mmap_check(struct file *file);
-int __revokable_mmap_begin(struct file *file, struct file_use *use);
-int __revokable_mmap_ops(struct file *file, struct file *vm_file,
-			 const struct vm_operations_struct **ops,
-			 vma_flags_t *flags);
+/* mmap(2) of a revokable file, which its ->mmap makes a use of */
+struct revoke_mmap {
+	struct file		*file;
+	struct file_use		use;
+};
 
 #ifdef CONFIG_REVOKE
 static inline u64 revoke_state(const struct revoke *rv)
@@ -187,6 +187,7 @@ bool revoke_enter_or_nested(struct revoke *rv, const struct use_kind *kind,
 #define LEFT_SUSPENDED	BIT(0)
 #define LEFT_KICKED	BIT(1)
 unsigned int revoke_leave(struct file_use *use);
+int revoke_leave_mmap(struct file *file, struct file_use *use, int error);
 
 bool revoke_caller_inside(const struct revokable *r);
 bool revoke_kicked(const struct task_struct *task);
@@ -210,6 +211,10 @@ void revoke_zap_later(struct revoke *rv);
 void revoke_zap_work(struct work_struct *work);
 void revoke_forget_maps(struct revoke *rv);
 void revoke_free_maps(struct revoke *rv);
+
+/* The methods that are mm/'s */
+int revokable_mmap(struct file *file, struct vm_area_struct *vma);
+int revokable_mmap_prepare(struct vm_area_desc *desc);
 
 /* For the VFS */
 int revoked_result(const struct file *file, int removed);
@@ -246,6 +251,19 @@ static inline int revoked_error(const struct file *file)
 
 /* For mm/ */
 int __revokable_mmap_wait(struct file *file);
+
+/* With the mmap_lock held for writing, by the task itself. */
+static inline void revoke_mmap_begin(struct revoke_mmap *in, struct file *file)
+{
+	*in = (struct revoke_mmap) { .file = file };
+	current->uses.mmap = in;
+}
+
+static inline void revoke_mmap_end(struct revoke_mmap *in)
+{
+	current->uses.mmap = NULL;
+	stop_using(&in->use);
+}
 
 static inline int revokable_mmap_wait(struct file *file)
 {

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 struct revoke;
+struct revoke_mmap;
 struct use_kind;
 struct zap_waiter;
 
@@ -34,6 +35,7 @@ struct revoke_name {
  * @awaited: likewise: @waiter waits for it
  * @attention: any of the two
  * @waiter: who
+ * @mmap: while the task maps a revokable file
  * @lock: for @kicked, @awaited and @waiter; the task tests @attention without it
  */
 struct task_uses {
@@ -48,6 +50,7 @@ struct task_uses {
 		u16		attention;
 	};
 	struct zap_waiter	*waiter;
+	struct revoke_mmap	*mmap;
 	raw_spinlock_t		lock;
 };
 

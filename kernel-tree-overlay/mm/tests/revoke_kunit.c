@@ -232,6 +232,18 @@ static int toy_mmap_begin(struct toy *toy, struct file *file, pgoff_t pgoff,
 	return 0;
 }
 
+/* As do_mmap() */
+static int call_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct revoke_mmap in;
+	int ret;
+
+	revoke_mmap_begin(&in, file);
+	ret = vfs_mmap(file, vma);
+	revoke_mmap_end(&in);
+	return ret;
+}
+
 static int toy_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct toy *toy = file->private_data;
@@ -1062,7 +1074,6 @@ static void revoke_mm_mmap_revoked_test(struct kunit *test)
 	const struct toy_case *c = test->param_value;
 	struct toy *toy = toy_new(test, c->shape);
 	struct file *file = toy_file_new(test, toy);
-	struct file_use use;
 	unsigned long addr;
 
 	addr = map_toy(test, toy_plain_file(test, toy), MAP_SHARED);
@@ -1074,7 +1085,9 @@ static void revoke_mm_mmap_revoked_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)try_map(file, addr, 0, 1, MAP_SHARED),
 			-EIDRM);
 	/* It has been revoked just before. */
-	KUNIT_EXPECT_EQ(test, revokable_mmap_begin(file, &use), -EIDRM);
+	KUNIT_EXPECT_EQ(test, call_mmap(file, &(struct vm_area_struct) {
+		.vm_file = file,
+	}), -EIDRM);
 	expect_mapped(test, addr);
 	unmap(test, addr);
 }
@@ -1297,15 +1310,12 @@ static const struct vm_operations_struct *
 table_of(struct kunit *test, struct file *file,
 	 const struct vm_operations_struct *real)
 {
-	const struct vm_operations_struct *ops = real;
-	vma_flags_t flags = EMPTY_VMA_FLAGS;
-	struct file_use use;
+	struct vm_area_struct vma = { .vm_file = file };
+	struct toy *toy = file->private_data;
 
-	KUNIT_ASSERT_EQ(test, revokable_mmap_begin(file, &use), 0);
-	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops, &flags),
-			0);
-	stop_using(&use);
-	return ops;
+	toy->vm_ops = real;
+	KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), 0);
+	return vma.vm_ops;
 }
 
 /* One table for each file and driver's table: VMAs merge only if it is. */
@@ -1339,23 +1349,21 @@ static void revoke_mm_tables_refused_test(struct kunit *test)
 	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
 	struct file *file = toy_file_new(test, toy);
 	struct file *other = toy_file_new(test, toy);
-	const struct vm_operations_struct *ops = NULL;
-	vma_flags_t flags = EMPTY_VMA_FLAGS;
+	struct vm_area_struct vma = { .vm_file = get_file(file) };
 
 	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops,
-							 &flags),
-				-EINVAL);
-		ops = &toy_vm_ops;
-		KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, other, &ops,
-							 &flags),
-				-EINVAL);
+		toy->vm_ops = NULL;
+		KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
 	}
-	KUNIT_EXPECT_PTR_EQ(test, ops, &toy_vm_ops);
 #ifdef CONFIG_FIND_NORMAL_PAGE
-	ops = &normal_page_vm_ops;
-	KUNIT_EXPECT_EQ(test, revokable_mmap_ops(file, file, &ops), -EINVAL);
+	toy->vm_ops = &normal_page_vm_ops;
+	KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
 #endif
+	toy->vm_ops = &toy_vm_ops;
+	toy->gives_to = other;
+	KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
+	KUNIT_EXPECT_PTR_EQ(test, vma.vm_ops, &toy_vm_ops);
+	fput(vma.vm_file);
 }
 
 static void expect_wrapped(struct kunit *test, const void *full,
