@@ -1722,6 +1722,37 @@ static void revoke_release_race_it_test(struct kunit *test)
 	}
 }
 
+static int pass_gate_in_release(struct revokable *r)
+{
+	return toy_pass_gate(revokable_data(r));
+}
+
+/* A file that is being closed is waited for, though there is nothing to revoke. */
+static void expect_awaits_closing(struct kunit *test, struct toy *toy,
+				  long (*fn)(struct toy_task *t))
+{
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *closer, *waiter;
+
+	toy->in_release = pass_gate_in_release;
+	closer = toy_task_new(test, toy, file, do_close);
+	toy_close(test, file);
+	toy_task_run(test, closer);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	waiter = toy_task_run(test, toy_task_new(test, toy, NULL, fn));
+	KUNIT_EXPECT_TRUE(test, stays_away(&waiter->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, waiter), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, closer), 0);
+	KUNIT_EXPECT_EQ(test, toy_releases(toy), 1);
+}
+
+static void revoke_closing_test(struct kunit *test)
+{
+	expect_awaits_closing(test, toy_new(test, NULL), do_revoke_files);
+	expect_awaits_closing(test, toy_new(test, NULL), do_revoke_it);
+}
+
 /* A ->release that revokes what it is part of does not wait for itself. */
 static void revoke_in_release_test(struct kunit *test)
 {
@@ -3883,6 +3914,14 @@ static void revoke_suspend_open_woken_test(struct kunit *test)
 }
 
 /* Closing one does not wait, and nothing is left that a resume looks at. */
+static void revoke_suspend_closing_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+
+	expect_awaits_closing(test, toy, do_suspend);
+	revokable_resume(toy->r);
+}
+
 static void revoke_suspend_close_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, NULL);
@@ -4052,6 +4091,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_refused_test),
 	KUNIT_CASE_SLOW(revoke_release_race_test),
 	KUNIT_CASE_SLOW(revoke_release_race_it_test),
+	KUNIT_CASE(revoke_closing_test),
 	KUNIT_CASE(revoke_in_release_test),
 	KUNIT_CASE(revoke_fasync_flock_test),
 	KUNIT_CASE(revoke_cdev_test),
@@ -4125,6 +4165,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_open_test),
 	KUNIT_CASE(revoke_suspend_open_woken_test),
 	KUNIT_CASE(revoke_suspend_close_test),
+	KUNIT_CASE(revoke_suspend_closing_test),
 	KUNIT_CASE(revoke_suspend_self_step_in_test),
 	KUNIT_CASE(revoke_suspend_step_in_test),
 	KUNIT_CASE_SLOW(revoke_suspend_race_test),
