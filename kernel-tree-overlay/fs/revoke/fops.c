@@ -329,7 +329,6 @@ static long revokable_compat_ioctl(struct file *file, unsigned int cmd,
 			   compat_ioctl, file, cmd, arg);
 }
 
-
 /*
  * Moving what is left of a mapping concerns the address space only, and has to
  * work.  A new mapping is refused later.  It cannot wait for a resume, either.

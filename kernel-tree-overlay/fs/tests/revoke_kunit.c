@@ -3182,13 +3182,21 @@ static void revoke_lockdep_nested_test(struct kunit *test)
 	expect_lockdep(test, toy, revoke_inside, false);
 }
 
-/* Of the same driver, somebody else may be doing the same the other way. */
+/*
+ * Of another object of the same driver, somebody else may be doing the same the
+ * other way.  Within one object nobody waits then, see revoke_mutual_test().
+ */
 static void revoke_lockdep_mutual_test(struct kunit *test)
 {
-	struct toy *toy = toy_new_as(test, NULL);
+	struct toy *toy[2];
+	int i;
 
-	toy->other = toy_file_new(test, toy);
-	expect_lockdep(test, toy, revoke_inside, true);
+	for (i = 0; i < ARRAY_SIZE(toy); i++)
+		toy[i] = toy_new_as(test, NULL);
+	toy[1]->other = toy_file_new(test, toy[0]);
+	expect_lockdep(test, toy[1], revoke_inside, true);
+	toy[1]->other = toy_file_new(test, toy[1]);
+	expect_lockdep(test, toy[1], revoke_inside, false);
 }
 #endif /* TEST_LOCKDEP */
 
