@@ -6,8 +6,8 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 PROFILE ?= normal
-ifeq ($(filter $(PROFILE),normal debug),)
-$(error PROFILE is normal or debug, not "$(PROFILE)")
+ifeq ($(filter $(PROFILE),normal debug rt lazy),)
+$(error PROFILE is normal, debug, rt or lazy, not "$(PROFILE)")
 endif
 
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/linux-revoke
@@ -79,7 +79,7 @@ VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
 	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
-	lint tidy package selftest cross no-syscall bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
+	lint tidy package selftest cross no-syscall preempt bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
 help:
@@ -105,11 +105,13 @@ help:
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
+	@echo 'make preempt      the suites that interleave the most, with PREEMPT_RT and PREEMPT_LAZY'
 	@echo 'make no-syscall   without CONFIG_REVOKE_SYSCALL, revokeat(2) returns ENOSYS'
 	@echo 'make lint         shellcheck and clang-format; tidy: clang-tidy'
 	@echo 'make clean        remove builds and results; distclean: the downloads too'
 	@echo
-	@echo 'PROFILE=normal|debug   the kernel to test (now $(PROFILE)); debug has KASAN, lockdep, ...'
+	@echo 'PROFILE=normal|debug|rt|lazy  the kernel to test (now $(PROFILE)); debug has KASAN, lockdep, ...;'
+	@echo '                       rt and lazy preempt in another way'
 	@echo 'FULL=1                 make bench with up to 100,000 files, mappings, threads'
 	@echo 'REQUIRE_ALL=1          a skip that is not listed is a failure'
 	@echo 'KERNEL=dir             take the kernel source from this tree, which is only read'
@@ -267,6 +269,11 @@ verify: check-mutants
 cross: source
 	@tools/stage 'cross compilers' tools/apt-install cross
 	@tools/stage 'the touched files on other architectures' tools/series cross-build
+
+# Where a task is preempted, and what sleeps, is not the same everywhere.
+INTERLEAVING := file_test mapping_test vmops_test races_test async_races_test sharing_test suspend_test window_test
+preempt:
+	@for profile in rt lazy; do $(MAKE) --no-print-directory PROFILE=$$profile SUITES='$(INTERLEAVING)' kselftest || exit; done
 
 # Built, but switched off: each test of the call must see ENOSYS.
 no-syscall: private override PROFILE := nosyscall

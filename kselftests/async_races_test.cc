@@ -54,20 +54,16 @@ class AsyncRace : public AsyncTest {
                });
   }
 
-  // A command and two reads of `fd`, one of them by a worker, are queued.
+  // Three reads of `fd`, one of them by a worker, are queued.
   void Queue(Uring& ring, int fd) {
     const revoke_test_counters before = control().Counters(Dev::kAsync);
     AddAll(ring, fd);
     ASSERT_THAT(ring.Submit(), SyscallSucceedsWithValue(3));
-    ExpectQueued(before, 2, 1);
+    ExpectQueued(before, 3);
   }
 
   void AddAll(Uring& ring, int fd) {
-    ring.Add([&](io_uring_sqe* request) {
-      PrepareCommand(request, fd, kQueueIt);
-      request->user_data = 1;
-    });
-    for (const std::uint64_t id : {2, 3}) {
+    for (const std::uint64_t id : {1, 2, 3}) {
       ring.Add([&](io_uring_sqe* request) {
         io_uring_prep_read(request, fd, &byte_, 1, 0);
         request->user_data = id;
@@ -76,13 +72,9 @@ class AsyncRace : public AsyncTest {
     }
   }
 
-  void ExpectQueued(const revoke_test_counters& before, std::uint64_t reads,
-                    std::uint64_t commands) const {
+  void ExpectQueued(const revoke_test_counters& before, std::uint64_t reads) const {
     ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_READ,
                                        before.finished[REVOKE_TEST_READ] + reads),
-                SyscallSucceeds());
-    ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_URING_CMD,
-                                       before.finished[REVOKE_TEST_URING_CMD] + commands),
                 SyscallSucceeds());
   }
 
@@ -160,7 +152,7 @@ REVOKE_TEST_F(AsyncRace, KillOfTheProcess, baseline::kEnosys) {
           TEST_PCHECK(aio.Read(fd.get(), byte(), 1) == 1);
           pause();
         });
-        ExpectQueued(before, 3, 1);
+        ExpectQueued(before, 4);
       },
       [&] { EXPECT_THAT(child->Wait(), KilledBySignal(SIGKILL)); });
 }
@@ -214,11 +206,7 @@ void RequestByUring(int rounds) {
     char byte = 0;
     for (unsigned int i = 0; i < kAtATime; ++i) {
       ring.Add([&](io_uring_sqe* request) {
-        if (i % 2 == 0) {
-          PrepareCommand(request, fd.get(), kQueueIt);
-        } else {
-          io_uring_prep_read(request, fd.get(), &byte, 1, 0);
-        }
+        io_uring_prep_read(request, fd.get(), &byte, 1, 0);
         request->user_data = i;
       });
     }
@@ -269,11 +257,8 @@ REVOKE_TEST_F(AsyncTest, HundredsOfSeveralProcessesInALoop, baseline::kEnosys) {
   });
 
   // The first round finds them all at rest; the others come when they come.
-  ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_READ,
-                                     (kUringProcesses * kAtATime / 2) + kAtATime),
-              SyscallSucceeds());
   ASSERT_THAT(
-      control().WaitFinished(Dev::kAsync, REVOKE_TEST_URING_CMD, kUringProcesses * kAtATime / 2),
+      control().WaitFinished(Dev::kAsync, REVOKE_TEST_READ, (kUringProcesses + 1) * kAtATime),
       SyscallSucceeds());
   EXPECT_EQ(Queued(), (kUringProcesses + 1) * kAtATime);
   std::uint64_t busy = 0;

@@ -255,7 +255,6 @@ REVOKE_TEST_F(AsyncTest, UringWorkerInsideASplice, baseline::kEnosys) {
 struct Request {
   const char* name;
   revoke_test_method method;
-  bool cancelable;  // when its ring goes
   std::function<void(io_uring_sqe* request, int fd, char* byte)> prepare;
 };
 
@@ -301,15 +300,10 @@ class AsyncRequest : public AsyncTest, public testing::WithParamInterface<Reques
         SyscallSucceeds());
   }
 
-  // The requests of a ring that has gone: commands are cancelled, reads and writes cannot be.
+  // The requests of a ring that has gone: reads and writes cannot be cancelled.
   void ExpectLeftToTheDriver() const {
-    if (GetParam().cancelable) {
-      EXPECT_TRUE(WaitUntil([&] { return Queued() == 0; }));
-      EXPECT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_RELEASE), SyscallSucceeds());
-    } else {
-      EXPECT_EQ(Queued(), 1U);
-      EXPECT_EQ(Released(), 0U);
-    }
+    EXPECT_EQ(Queued(), 1U);
+    EXPECT_EQ(Released(), 0U);
     EXPECT_THAT(Revoke(Dev::kAsync), SyscallSucceedsWithValue(0));
     EXPECT_EQ(Queued(), 0U);
     EXPECT_EQ(Released(), 1U);
@@ -320,22 +314,18 @@ class AsyncRequest : public AsyncTest, public testing::WithParamInterface<Reques
 };
 
 INSTANTIATE_TEST_SUITE_P(, AsyncRequest,
-                         testing::Values(Request{"Read", REVOKE_TEST_READ, false,
+                         testing::Values(Request{"Read", REVOKE_TEST_READ,
                                                  [](io_uring_sqe* request, int fd, char* byte) {
                                                    io_uring_prep_read(request, fd, byte, 1, 0);
                                                  }},
-                                         Request{"ReadByWorker", REVOKE_TEST_READ, false,
+                                         Request{"ReadByWorker", REVOKE_TEST_READ,
                                                  [](io_uring_sqe* request, int fd, char* byte) {
                                                    io_uring_prep_read(request, fd, byte, 1, 0);
                                                    request->flags |= IOSQE_ASYNC;
                                                  }},
-                                         Request{"Write", REVOKE_TEST_WRITE, false,
+                                         Request{"Write", REVOKE_TEST_WRITE,
                                                  [](io_uring_sqe* request, int fd, char* byte) {
                                                    io_uring_prep_write(request, fd, byte, 1, 0);
-                                                 }},
-                                         Request{"Command", REVOKE_TEST_URING_CMD, true,
-                                                 [](io_uring_sqe* request, int fd, char*) {
-                                                   PrepareCommand(request, fd, kQueueIt);
                                                  }}),
                          [](const testing::TestParamInfo<Request>& info) {
                            return info.param.name;
@@ -622,98 +612,6 @@ REVOKE_TEST_P(AsyncRequest, ProcessIsKilledDuringTheRevoke, baseline::kEnosys) {
   EXPECT_THAT(child->Wait(), KilledBySignal(SIGKILL));
 }
 
-// ---- the last completion ----
-
-// A command of `fd` that is on its way from the driver to its ring, where a reader of another file,
-// who has the lock of the ring, holds it up.
-class AsyncCompletion : public AsyncTest {
- protected:
-  void SetUp() override {
-    AsyncTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    ASSERT_THAT(ring_, SyscallSucceeds());
-    fd_ = OpenDevice(Dev::kAsync);
-    other_ = OpenDevice(Dev::kAsync);
-    ASSERT_THAT(ring_.Submit([&](io_uring_sqe* request) {
-      PrepareCommand(request, fd_.get(), kQueueIt);
-      request->user_data = 1;
-    }),
-                SyscallSucceedsWithValue(1));
-    ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_URING_CMD), SyscallSucceeds());
-    point_.emplace(control(), Dev::kAsync, REVOKE_TEST_READ, REVOKE_TEST_ENTER, REVOKE_TEST_STUCK);
-    reader_.Start([&] {
-      const int taken = ring_.Submit([&](io_uring_sqe* request) {
-        io_uring_prep_read(request, other_.get(), &byte_, 1, 0);
-        request->user_data = 2;
-      });
-      // A request would be cancelled with the thread that has handed it in.
-      return seen_.WaitFor(1) ? taken : -1;
-    });
-    ASSERT_THAT(point_->WaitBlocked(), SyscallSucceeds());
-  }
-
-  void TearDown() override {
-    point_.reset();
-    seen_.Reach();
-    AsyncTest::TearDown();
-  }
-
-  int fd() const { return fd_.get(); }
-
-  void LetItComplete() { point_->Open(); }
-  void ExpectCompleted() {
-    EXPECT_EQ(Released(), 1U);
-    EXPECT_THAT(Complete(ring_, 1), UnorderedElementsAre(Pair(1, -ENODEV)));
-    ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_READ), SyscallSucceeds());
-    ASSERT_THAT(CompleteQueued(), SyscallSucceeds());
-    EXPECT_THAT(Complete(ring_, 1), UnorderedElementsAre(Pair(2, 0)));
-  }
-
- private:
-  Uring ring_;
-  FileDescriptor fd_;
-  FileDescriptor other_;
-  char byte_ = 0;
-  Checkpoint seen_;
-  CallInThread reader_;
-  std::optional<ArmedPoint> point_;
-};
-
-// The driver is done with the file when it says so: whoever has that lock can keep it for long.
-REVOKE_TEST_F(AsyncCompletion, RevokeIsNotHeldUpByTheLockOfTheRing, baseline::kEnosys) {
-  ASSERT_THAT(RevokeFile(fd()), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(Released(), 1U);
-  LetItComplete();
-  ExpectCompleted();
-}
-
-// The driver cancels a command there and then, which is its completion, and is not done yet.
-REVOKE_TEST_F(AsyncTest, CancellationThatHasCompletedIsWaitedFor, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice(Dev::kAsync);
-  std::optional<Uring> ring(std::in_place);
-  CallInThread closer;
-  CallInThread revoker;
-  ASSERT_THAT(*ring, SyscallSucceeds());
-  ASSERT_THAT(
-      ring->Submit([&](io_uring_sqe* request) { PrepareCommand(request, fd.get(), kQueueIt); }),
-      SyscallSucceedsWithValue(1));
-  ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_URING_CMD), SyscallSucceeds());
-  ArmedPoint point(control(), Dev::kAsync, REVOKE_TEST_URING_CMD, REVOKE_TEST_LEAVE,
-                   REVOKE_TEST_STUCK);
-  closer.Start([&] {
-    ring.reset();
-    return 0;
-  });
-  ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());
-  EXPECT_EQ(Queued(), 0U);
-  revoker.Start([&] { return RevokeFile(fd.get()); });
-  EXPECT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
-  EXPECT_EQ(Released(), 0U);
-  point.Open();
-  EXPECT_THAT(revoker.Join(), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(Released(), 1U);
-}
-
 // ---- linked requests ----
 
 class AsyncLink : public AsyncTest, public testing::WithParamInterface<Dev> {
@@ -876,61 +774,6 @@ REVOKE_TEST_P(AsyncLink, ReadIntoARegisteredBuffer, baseline::kEnosys) {
   EXPECT_TRUE(ring.Idle());
 }
 
-// ---- commands ----
-
-// Their requests could not be ended, so there are none.
-REVOKE_TEST_F(AsyncTest, CommandsNeedADriverThatKnowsOfRequests, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  for (const Dev dev : {Dev::kDefault, Dev::kOwner, Dev::kEof, Dev::kPrepare}) {
-    SCOPED_TRACE(NodeOf(dev));
-    const FileDescriptor fd = OpenDevice(dev);
-    const auto command = [&](io_uring_sqe* request) { PrepareCommand(request, fd.get(), 7); };
-    ASSERT_THAT(ring.Submit(command), SyscallSucceedsWithValue(1));
-    EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(EOPNOTSUPP));
-    ASSERT_THAT(Revoke(dev), SyscallSucceedsWithValue(0));
-    ASSERT_THAT(ring.Submit(command), SyscallSucceedsWithValue(1));
-    EXPECT_THAT(ring.Wait(), SyscallFailsWithErrno(EOPNOTSUPP));
-    EXPECT_EQ(control().Entered(dev, REVOKE_TEST_URING_CMD), 0U);
-  }
-  // Files that cannot be revoked notice nothing.
-  const FileDescriptor fd = OpenDevice(Dev::kNever);
-  ASSERT_THAT(ring.Submit([&](io_uring_sqe* request) { PrepareCommand(request, fd.get(), 7); }),
-              SyscallSucceedsWithValue(1));
-  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(7));
-}
-
-REVOKE_TEST_F(AsyncTest, CommandsThatAreNotQueued, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice(Dev::kAsync);
-  const auto command = [&](int value) {
-    const int taken =
-        ring.Submit([&](io_uring_sqe* request) { PrepareCommand(request, fd.get(), value); });
-    return taken == 1 ? ring.Wait() : -1;
-  };
-  EXPECT_THAT(command(7), SyscallSucceedsWithValue(7));
-  EXPECT_THAT(command(-ENOSPC), SyscallFailsWithErrno(ENOSPC));
-  ASSERT_THAT(Revoke(Dev::kAsync), SyscallSucceedsWithValue(0));
-  EXPECT_EQ(Released(), 1U);
-  EXPECT_THAT(command(7), SyscallFailsWithErrno(ENODEV));
-  EXPECT_THAT(command(-ENOSPC), SyscallFailsWithErrno(ENODEV));
-  EXPECT_THAT(command(kQueueIt), SyscallFailsWithErrno(ENODEV));
-  EXPECT_EQ(control().Entered(Dev::kAsync, REVOKE_TEST_URING_CMD), 2U);
-}
-
-REVOKE_TEST_F(AsyncTest, CommandIsGivenTheResultOfTheDriver, baseline::kEnosys) {
-  Uring ring;
-  ASSERT_THAT(ring, SyscallSucceeds());
-  const FileDescriptor fd = OpenDevice(Dev::kAsync);
-  ASSERT_THAT(
-      ring.Submit([&](io_uring_sqe* request) { PrepareCommand(request, fd.get(), kQueueIt); }),
-      SyscallSucceedsWithValue(1));
-  ASSERT_THAT(control().WaitFinished(Dev::kAsync, REVOKE_TEST_URING_CMD), SyscallSucceeds());
-  ASSERT_THAT(control().PutData(Dev::kAsync, 5), SyscallSucceeds());
-  EXPECT_THAT(ring.Wait(), SyscallSucceedsWithValue(5));
-}
-
 // ---- cancellation ----
 
 // Cancelling is not revoking: the errno of a live file stays what it is.
@@ -988,11 +831,12 @@ REVOKE_TEST_F(AsyncTest, CancelDuringTheRevoke, baseline::kEnosys) {
   ASSERT_THAT(ring, SyscallSucceeds());
   const FileDescriptor fd = OpenDevice(Dev::kAsync);
   CallInThread revoker;
-  ArmedPoint point(control(), Dev::kAsync, REVOKE_TEST_URING_CMD, REVOKE_TEST_ENTER,
-                   REVOKE_TEST_STUCK);
+  char byte = 0;
+  ArmedPoint point(control(), Dev::kAsync, REVOKE_TEST_READ, REVOKE_TEST_ENTER, REVOKE_TEST_STUCK);
   ASSERT_THAT(ring.Submit([&](io_uring_sqe* request) {
-    PrepareCommand(request, fd.get(), kQueueIt);
+    io_uring_prep_read(request, fd.get(), &byte, 1, 0);
     request->user_data = 1;
+    request->flags |= IOSQE_ASYNC;
   }),
               SyscallSucceedsWithValue(1));
   ASSERT_THAT(point.WaitBlocked(), SyscallSucceeds());

@@ -19,7 +19,6 @@
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/io_uring/cmd.h>
 #include <linux/kfifo.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
@@ -123,12 +122,11 @@ struct test_dev {
 	atomic64_t		victim_result;
 };
 
-/* What REVOKE_TEST_DEV_ASYNC has yet to complete: one of the two pointers */
+/* What REVOKE_TEST_DEV_ASYNC has yet to complete */
 struct test_req {
 	struct list_head	node;
 	struct file		*file;
 	struct kiocb		*iocb;
-	struct io_uring_cmd	*cmd;
 	int			result;
 };
 
@@ -279,10 +277,7 @@ static void req_complete(struct test_obj *obj, struct test_req *req)
 	if (atomic_read(&tf->released))
 		atomic64_inc(&obj->dev->after_release);
 	atomic64_dec(&obj->dev->queued);
-	if (req->iocb)
-		revoke_async_done(req->iocb, min(req->result, 0));
-	else
-		io_uring_cmd_done(req->cmd, req->result, IO_URING_F_UNLOCKED);
+	revoke_async_done(req->iocb, min(req->result, 0));
 	kfree(req);
 }
 
@@ -310,8 +305,7 @@ static int test_cancel(struct kiocb *iocb)
 	return 0;
 }
 
-static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb,
-		   struct io_uring_cmd *cmd, unsigned int issue_flags)
+static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb)
 {
 	struct test_req *req;
 
@@ -320,9 +314,6 @@ static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb,
 		return -ENOMEM;
 	req->file = file;
 	req->iocb = iocb;
-	req->cmd = cmd;
-	if (cmd)
-		io_uring_cmd_mark_cancelable(cmd, issue_flags);
 
 	scoped_guard(spinlock_irqsave, &obj->req_lock) {
 		list_add_tail(&req->node, &obj->queued);
@@ -330,23 +321,6 @@ static int req_add(struct test_obj *obj, struct file *file, struct kiocb *iocb,
 	}
 	test_wake();
 	return -EIOCBQUEUED;
-}
-
-/* As reqs_end() for one command, whose completion is left to the caller */
-static bool req_take(struct test_obj *obj, const struct io_uring_cmd *cmd)
-{
-	struct test_req *req, *next;
-
-	guard(spinlock_irqsave)(&obj->req_lock);
-	list_for_each_entry_safe(req, next, &obj->queued, node) {
-		if (req->cmd != cmd)
-			continue;
-		list_del(&req->node);
-		kfree(req);
-		atomic64_dec(&obj->dev->queued);
-		return true;
-	}
-	return false;
 }
 
 static bool has_reqs(struct test_obj *obj, const struct file *file)
@@ -928,7 +902,7 @@ static ssize_t test_do_read(struct file *file, struct iov_iter *to,
 	if (!ret)
 		ret = fifo_read(call.tf->obj, to, nonblock || iocb);
 	if (ret == -EAGAIN && iocb)
-		ret = req_add(call.tf->obj, file, iocb, NULL, 0);
+		ret = req_add(call.tf->obj, file, iocb);
 	return call_end(&call, ret);
 }
 
@@ -944,7 +918,7 @@ static ssize_t test_do_write(struct file *file, struct iov_iter *from,
 	if (!ret)
 		ret = fifo_write(call.tf->obj, from, nonblock || iocb);
 	if (ret == -EAGAIN && iocb)
-		ret = req_add(call.tf->obj, file, iocb, NULL, 0);
+		ret = req_add(call.tf->obj, file, iocb);
 	return call_end(&call, ret);
 }
 
@@ -1085,56 +1059,6 @@ static void test_show_fdinfo(struct seq_file *m, struct file *file)
 		   call.tf->obj->generation);
 	call_end(&call, 0);
 }
-
-#ifdef CONFIG_IO_URING
-/* Completes it there and then, and still uses the file afterwards. */
-static void test_uring_cancel(struct io_uring_cmd *cmd,
-			      unsigned int issue_flags)
-{
-	struct file *file = cmd->file;
-	struct test_file *tf = file->private_data;
-	struct test_obj *obj = tf->obj;
-
-	atomic_inc(&tf->inside);
-	/* As in test_file_enter() */
-	smp_mb__after_atomic();
-	if (atomic_read(&tf->released))
-		atomic64_inc(&obj->dev->after_release);
-	if (req_take(obj, cmd))
-		io_uring_cmd_done(cmd, -ECANCELED, issue_flags);
-	point_pass(obj->dev, file, REVOKE_TEST_URING_CMD, REVOKE_TEST_LEAVE);
-	atomic_dec(&tf->inside);
-}
-
-/* Always from a worker, so that it can sleep at a point. */
-static int test_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
-{
-	struct file *file = cmd->file;
-	struct test_call call;
-	int ret, value;
-
-	if (issue_flags & IO_URING_F_CANCEL) {
-		test_uring_cancel(cmd, issue_flags);
-		return 0;
-	}
-	if (issue_flags & IO_URING_F_NONBLOCK)
-		return -EAGAIN;
-	value = READ_ONCE(*io_uring_sqe_cmd(cmd->sqe, int));
-
-	ret = call_begin(&call, file, REVOKE_TEST_URING_CMD);
-	if (!ret)
-		ret = value;
-	if (ret == -EIOCBQUEUED) {
-		ret = -EINVAL;
-		if (call.tf->obj->dev->nr == REVOKE_TEST_DEV_ASYNC)
-			ret = req_add(call.tf->obj, file, NULL, cmd,
-				      issue_flags);
-	}
-	return call_end(&call, ret);
-}
-#else
-#define test_uring_cmd NULL
-#endif
 
 /*
  * Memory
@@ -1924,8 +1848,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	.fsync			= test_fsync,				\
 	.fasync			= test_fasync,				\
 	.show_fdinfo		= test_show_fdinfo,			\
-	.get_unmapped_area	= test_get_unmapped_area,		\
-	.uring_cmd		= test_uring_cmd
+	.get_unmapped_area	= test_get_unmapped_area
 
 #define TEST_ITER_FOPS							\
 	.read_iter		= test_read_iter,			\

@@ -130,7 +130,6 @@ enum revoke_test_method {
 	REVOKE_TEST_FASYNC,
 	REVOKE_TEST_SHOW_FDINFO,
 	REVOKE_TEST_GET_UNMAPPED_AREA,	/* no LEAVE */
-	REVOKE_TEST_URING_CMD,		/* see REVOKE_TEST_RETURN */
 	REVOKE_TEST_MMAP,		/* and ->mmap_prepare */
 	REVOKE_TEST_VM_MAPPED,		/* device 3, shape CLOSE */
 	REVOKE_TEST_VM_OPEN,
@@ -190,7 +189,7 @@ enum revoke_test_mode {
  * Closing the last descriptor of the control node opens all points.
  *
  * Errors only ->open, ->read, ->write, splices, ->llseek, ->ioctl, ->fsync,
- * ->fasync, ->uring_cmd and ->mmap can give.  Elsewhere the point is passed,
+ * ->fasync and ->mmap can give.  Elsewhere the point is passed,
  * except that ->fault inserts nothing and is repeated, or, with FAIL, ends in
  * SIGBUS.
  */
@@ -218,10 +217,7 @@ struct revoke_test_victim {
 #define REVOKE_TEST_IOC			0xe7
 
 #define REVOKE_TEST_INFO	_IOR(REVOKE_TEST_IOC, 0x00, struct revoke_test_info)
-/*
- * Return the argument, an errno already negated, verbatim.  So does uring_cmd
- * with the first int of its command; device 4 queues it if that is -EIOCBQUEUED.
- */
+/* Return the argument, an errno already negated, verbatim. */
 #define REVOKE_TEST_RETURN	_IO(REVOKE_TEST_IOC, 0x01)
 /* revoke_file(), revoke_files(), revoke_it() on this file, from its ioctl */
 #define REVOKE_TEST_REVOKE_SELF	_IO(REVOKE_TEST_IOC, 0x02)

@@ -38,21 +38,6 @@ void revoke_async_done(struct kiocb *iocb, long ret)
 			revoked_read_result(file);
 	iocb->ki_complete(iocb, ret);
 	/* The file may be gone, the count has kept the rest. */
-	revoke_async_end(rv);
-}
-EXPORT_SYMBOL_GPL(revoke_async_done);
-
-struct revoke *__revoke_cmd_done(struct file *file, s32 *ret)
-{
-	struct revoke *rv = file->f_revoke;
-
-	if (*ret < 0 && file_revoked(file))
-		*ret = revoked_result(file, rv->r->policy.ioctl_error);
-	return rv;
-}
-
-/* Context: any. */
-void revoke_async_end(struct revoke *rv)
-{
 	revoke_drop_async(rv, REVOKE_LATE_USER);
 }
+EXPORT_SYMBOL_GPL(revoke_async_done);

@@ -127,6 +127,9 @@ static noinline bool revokable_file_type(const struct file *file)
 	if (fops->mmap_capabilities)
 		return false;
 #endif
+	/* Nobody says when such requests have ended. */
+	if (fops->uring_cmd || fops->iopoll)
+		return false;
 	/* And these reach the private data of two files. */
 	if (fops->copy_file_range || fops->remap_file_range)
 		return false;
@@ -236,8 +239,9 @@ static noinline int revoke_attach_slowly(struct file *file, struct revoke *rv,
  *
  * Refused, with a warning, for what cannot be revoked: pipes, sockets,
  * directories, block devices, hugetlb files, and files with a ->lock, ->flock,
- * ->setlease, ->copy_file_range, ->remap_file_range, ->check_flags or
- * ->iterate_shared of their own.  @file has the f_op then that it is going to have.
+ * ->setlease, ->copy_file_range, ->remap_file_range, ->check_flags,
+ * ->iterate_shared, ->uring_cmd or ->iopoll of their own.  @file has the f_op then
+ * that it is going to have.
  *
  * If the object is suspended, this waits for it to be resumed, so the caller
  * must not hold a lock that is needed for that.

@@ -16,7 +16,6 @@
  */
 #include <linux/aio.h>
 #include <linux/fs.h>
-#include <linux/io_uring/cmd.h>
 #include <linux/sched/mm.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
@@ -58,26 +57,6 @@ const struct file_operations revoke_released_fops;
 })
 
 #define call_as_use(f, ...)	call_or_wait(f, false, __VA_ARGS__)
-
-/* For what holds an mmap_lock, in a use of mmap(2), or is not to wait. */
-#define call_without_waiting(f, what, again, revoked, method, ...)	\
-({									\
-	struct file *__f = (f);						\
-	struct file_use __use;						\
-	typeof(real_fops(__f)->method(__VA_ARGS__)) __ret = 0;		\
-	int __err;							\
-									\
-	if (revoke_enter_or_nested(__f->f_revoke, USE_KIND(what, 0),	\
-				   &__use)) {				\
-		__ret = real_fops(__f)->method(__VA_ARGS__);		\
-		__err = stop_using_after(__f, &__use, __ret, false);	\
-	} else {							\
-		__err = file_revoked(__f) ? USE_REVOKED : USE_AGAIN;	\
-	}								\
-	if (__err)							\
-		__ret = __err == USE_REVOKED ? (revoked) : (again);	\
-	__ret;								\
-})
 
 /* For what has to be called even while the file is suspended. */
 #define call_anyway(f, what, revoked, method, ...)			\
@@ -262,59 +241,6 @@ static ssize_t revokable_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 	return call_rw(iocb, iter, true, USE_KIND("write", 0));
 }
 
-/* What is still queued after a revoke is completed by ops->kick(). */
-static int revokable_iopoll(struct kiocb *iocb, struct io_comp_batch *iob,
-			    unsigned int flags)
-{
-	return call_without_waiting(iocb->ki_filp, "iopoll",
-				    0, 0, iopoll, iocb, iob, flags);
-}
-
-static int revokable_uring_cmd(struct io_uring_cmd *cmd,
-			       unsigned int issue_flags)
-{
-	struct file *file = cmd->file;
-	struct file_use use;
-	int ret, err;
-
-	if (!may_queue(file))
-		return -EOPNOTSUPP;
-	/*
-	 * It has its count already, and may be complete, by this call or by
-	 * others, before the method returns.  Once the file has been revoked,
-	 * ops->kick() ends it.
-	 */
-	if (issue_flags & IO_URING_F_CANCEL) {
-		if (!revoke_enter(file->f_revoke,
-				  USE_KIND("uring_cmd", USE_LATE), &use))
-			return policy_error(file, ioctl_error);
-		ret = real_fops(file)->uring_cmd(cmd, issue_flags);
-		revoke_leave(&use);
-		return ret;
-	}
-	do {
-		err = start_using_or_wait(file, &use, USE_KIND("uring_cmd", 0),
-					  issue_flags & IO_URING_F_NONBLOCK);
-		if (err)
-			break;
-		revoke_async_begin(&use);
-		ret = real_fops(file)->uring_cmd(cmd, issue_flags);
-		revoke_async_returns(&use, ret == -EIOCBQUEUED);
-		err = stop_using_after(file, &use, ret, true);
-	} while (err == USE_AGAIN);
-	if (err == USE_REVOKED)
-		return policy_error(file, ioctl_error);
-	return err ?: ret;
-}
-
-static int revokable_uring_cmd_iopoll(struct io_uring_cmd *cmd,
-				      struct io_comp_batch *iob,
-				      unsigned int flags)
-{
-	return call_without_waiting(cmd->file, "uring_cmd_iopoll",
-				    0, 0, uring_cmd_iopoll, cmd, iob, flags);
-}
-
 static long revokable_unlocked_ioctl(struct file *file, unsigned int cmd,
 				     unsigned long arg)
 {
@@ -351,13 +277,16 @@ static unsigned long revokable_get_unmapped_area(struct file *file,
 						 unsigned long pgoff,
 						 unsigned long flags)
 {
-	return call_without_waiting(file, "get_unmapped_area",
-				    area_once_revoked(file, addr, len, pgoff,
-						      flags),
-				    area_once_revoked(file, addr, len, pgoff,
-						      flags),
-				    get_unmapped_area, file, addr, len, pgoff,
-				    flags);
+	struct file_use use;
+	unsigned long area;
+
+	if (!revoke_enter_or_nested(file->f_revoke,
+				    USE_KIND("get_unmapped_area", 0), &use))
+		return area_once_revoked(file, addr, len, pgoff, flags);
+	area = real_fops(file)->get_unmapped_area(file, addr, len, pgoff, flags);
+	if (stop_using_after(file, &use, area, false))
+		return area_once_revoked(file, addr, len, pgoff, flags);
+	return area;
 }
 
 /* close(2) succeeds, and does not wait. */
@@ -461,7 +390,6 @@ static void init_fops(struct revokable_fops *table,
 	wrap(write);
 	wrap(read_iter);
 	wrap(write_iter);
-	wrap(iopoll);
 	wrap(poll);
 	wrap(unlocked_ioctl);
 	wrap(compat_ioctl);
@@ -477,8 +405,6 @@ static void init_fops(struct revokable_fops *table,
 	wrap(fallocate);
 	wrap(show_fdinfo);
 	wrap(fadvise);
-	wrap(uring_cmd);
-	wrap(uring_cmd_iopoll);
 #undef wrap
 	table->fops.fop_flags = real->fop_flags;
 	table->fops.release = revokable_release;

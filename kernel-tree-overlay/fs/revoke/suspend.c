@@ -417,9 +417,9 @@ static void suspend_end(struct revokable *r, bool failed)
  *
  * When this returns 0, and until revokable_resume(), no method runs for any
  * file of the object, except for those that cannot be put off: ->flush,
- * ->release, ->fasync, the cancelling of io_uring commands, and what vm_ops
- * have to say about the address space: ->open, ->close, ->may_split, ->mremap,
- * ->mprotect, ->pagesize, ->set_policy and ->get_policy.  These the driver
+ * ->release, ->fasync, and what vm_ops have to say about the address space:
+ * ->open, ->close, ->may_split, ->mremap, ->mprotect, ->pagesize, ->set_policy
+ * and ->get_policy.  These the driver
  * keeps from the hardware itself.  Requests that methods have left behind are
  * its own business, too.
  *

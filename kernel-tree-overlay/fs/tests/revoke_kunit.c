@@ -1589,6 +1589,17 @@ static ssize_t toy_copy(struct file *file_in, loff_t pos_in,
 	return len;
 }
 
+static int toy_iopoll(struct kiocb *iocb, struct io_comp_batch *iob,
+		      unsigned int flags)
+{
+	return 0;
+}
+
+static int toy_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	return 0;
+}
+
 /* What cannot be revoked is refused, with a warning. */
 static void revoke_refused_test(struct kunit *test)
 {
@@ -1598,6 +1609,8 @@ static void revoke_refused_test(struct kunit *test)
 		{ .setlease = toy_setlease },
 		{ .copy_file_range = toy_copy },
 		{ .remap_file_range = toy_remap },
+		{ .iopoll = toy_iopoll },
+		{ .uring_cmd = toy_uring_cmd },
 #ifdef CONFIG_HUGETLBFS
 		{ .fop_flags = FOP_HUGE_PAGES },
 #endif
@@ -2419,10 +2432,6 @@ static ret_t any_##name(__VA_ARGS__)					\
 ANY_METHOD(ssize_t, read, struct file *f, char __user *b, size_t n, loff_t *p)
 ANY_METHOD(ssize_t, write, struct file *f, const char __user *b, size_t n,
 	   loff_t *p)
-ANY_METHOD(int, iopoll, struct kiocb *k, struct io_comp_batch *b,
-	   unsigned int f)
-ANY_METHOD(int, cmd_iopoll, struct io_uring_cmd *c, struct io_comp_batch *b,
-	   unsigned int f)
 ANY_METHOD(long, compat_ioctl, struct file *f, unsigned int c, unsigned long a)
 ANY_METHOD(int, mmap, struct file *f, struct vm_area_struct *v)
 ANY_METHOD(int, mmap_prepare, struct vm_area_desc *d)
@@ -2448,8 +2457,6 @@ static void any_show_fdinfo(struct seq_file *m, struct file *file)
 static const struct file_operations any_fops = {
 	.read		  = any_read,
 	.write		  = any_write,
-	.iopoll		  = any_iopoll,
-	.uring_cmd_iopoll = any_cmd_iopoll,
 	.compat_ioctl	  = any_compat_ioctl,
 	.mmap		  = any_mmap,
 	.mmap_prepare	  = any_mmap_prepare,
@@ -2490,8 +2497,6 @@ static long call_##name(struct file *file)				\
 
 CALL_METHOD(read, file, NULL, 0, NULL)
 CALL_METHOD(write, file, NULL, 0, NULL)
-CALL_METHOD(iopoll, &(struct kiocb) { .ki_filp = file }, NULL, 0)
-CALL_METHOD(uring_cmd_iopoll, &(struct io_uring_cmd) { .file = file }, NULL, 0)
 CALL_METHOD(compat_ioctl, file, 0, 0)
 CALL_METHOD(flush, file, NULL)
 CALL_METHOD(splice_read, file, NULL, NULL, 0, 0)
@@ -2571,8 +2576,6 @@ struct method_case {
 static const struct method_case method_cases[] = {
 	{ "read", call_read, -EIO, .waits = true },
 	{ "write", call_write, -EPIPE, .waits = true },
-	{ "iopoll", call_iopoll, 0 },
-	{ "uring_cmd_iopoll", call_uring_cmd_iopoll, 0 },
 	{ "compat_ioctl", call_compat_ioctl, -ENOTTY, .waits = true },
 #ifdef CONFIG_MMU
 	{ "mmap", call_mmap, -ENXIO, .woken = -EAGAIN,
@@ -2656,7 +2659,6 @@ static void expect_methods(struct kunit *test, const struct file *file,
 	EXPECT_METHOD(write);
 	EXPECT_METHOD(read_iter);
 	EXPECT_METHOD(write_iter);
-	EXPECT_METHOD(iopoll);
 	EXPECT_METHOD(poll);
 	EXPECT_METHOD(unlocked_ioctl);
 	EXPECT_METHOD(compat_ioctl);
@@ -2672,8 +2674,6 @@ static void expect_methods(struct kunit *test, const struct file *file,
 	EXPECT_METHOD(fallocate);
 	EXPECT_METHOD(fadvise);
 	EXPECT_METHOD(show_fdinfo);
-	EXPECT_METHOD(uring_cmd);
-	EXPECT_METHOD(uring_cmd_iopoll);
 	EXPECT_METHOD(release);
 #undef EXPECT_METHOD
 	KUNIT_EXPECT_NULL(test, file->f_op->owner);

@@ -224,8 +224,6 @@ void __revoke_poll_left(struct file *file);
 bool __revoke_open_again(struct file *file, int *error);
 void revoke_async_begin(struct file_use *use);
 void revoke_async_returns(struct file_use *use, bool queued);
-void revoke_async_end(struct revoke *rv);
-struct revoke *__revoke_cmd_done(struct file *file, s32 *ret);
 
 /*
  * A character device's file pins the cdev it was opened through.  By the time
@@ -235,11 +233,6 @@ static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
 {
 	if (file_is_revokable(file))
 		file->f_revoke->cdev = cdev;
-}
-
-static inline struct revoke *file_revoke(const struct file *file)
-{
-	return file_is_revokable(file) ? file->f_revoke : NULL;
 }
 
 /* For what the VFS does with a file without calling a method: 0 or an errno */
@@ -291,15 +284,6 @@ static inline bool revoke_open_again(struct file *file, int *error)
 {
 	return file_is_revokable(file) && __revoke_open_again(file, error);
 }
-
-/*
- * An io_uring command is about to be completed with *@ret, which may change.
- * If the result is not NULL, it is for revoke_async_end() afterwards.
- */
-static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)
-{
-	return file_is_revokable(file) ? __revoke_cmd_done(file, ret) : NULL;
-}
 #else
 static inline bool revoke_kicked(const struct task_struct *task)
 {
@@ -314,17 +298,8 @@ static inline void revoke_init_task(struct task_struct *task)
 {
 }
 
-static inline void revoke_async_end(struct revoke *rv)
-{
-}
-
 static inline void revoke_set_cdev(struct file *file, struct cdev *cdev)
 {
-}
-
-static inline struct revoke *file_revoke(const struct file *file)
-{
-	return NULL;
 }
 
 static inline int revoked_error(const struct file *file)
@@ -348,11 +323,6 @@ static inline void revoke_poll_left(struct file *file)
 static inline bool revoke_open_again(struct file *file, int *error)
 {
 	return false;
-}
-
-static inline struct revoke *revoke_cmd_done(struct file *file, s32 *ret)
-{
-	return NULL;
 }
 #endif
 
