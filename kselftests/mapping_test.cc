@@ -12,11 +12,13 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "baseline.h"
@@ -367,10 +369,17 @@ REVOKE_TEST_F(MappingTest, SmapsOfWhatIsNotRevokable, baseline::kEnosys) {
 
 // ---- huge pages ----
 
+bool HasPreemptRt() {
+  utsname name{};
+  EXPECT_THAT(uname(&name), SyscallSucceeds());
+  return std::string_view(name.version).find("PREEMPT_RT") != std::string_view::npos;
+}
+
 REVOKE_TEST_F(MappingTest, HugePage, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
   revoke_test_info info{};
   ASSERT_THAT(ioctl(fd.get(), REVOKE_TEST_INFO, &info), SyscallSucceeds());
+  if (HasPreemptRt()) GTEST_SKIP() << "there are none with PREEMPT_RT";
   ASSERT_NE(info.huge_size, 0U) << "this kernel cannot map huge PFNs";
   const std::size_t huge = info.huge_size;
   // Twice as much room has an aligned address in it.
