@@ -386,30 +386,6 @@ REVOKE_TEST_F(SuspendTest, MethodCalledByAMethodIsLetIn, baseline::kEnosys) {
   EXPECT_THAT(caller.Join(), SyscallSucceedsWithValue(1));
 }
 
-// Who suspends from inside is not waited for; who wants to while another one does would be.
-REVOKE_TEST_F(SuspendTest, FromInsideOfAMethod, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  std::uint32_t generation = 0;
-  EXPECT_THAT(SuspendSelf(fd.get(), &generation), SyscallSucceeds());
-  EXPECT_THAT(Generation(fd.get()), SyscallSucceedsWithValue(long{generation}));
-}
-
-REVOKE_TEST_F(SuspendTest, FromInsideOfAMethodThatIsWaitedFor, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  std::uint32_t generation = 0;
-  CallInThread caller;
-  CallInThread suspender;
-  ArmedPoint inside(control(), Dev::kDefault, REVOKE_TEST_IOCTL, REVOKE_TEST_ENTER,
-                    REVOKE_TEST_STUCK);
-  caller.Start([&] { return SuspendSelf(fd.get(), &generation); });
-  ASSERT_THAT(inside.WaitBlocked(), SyscallSucceeds());
-  suspender.Start([&] { return control().Suspend(Dev::kDefault); });
-  ASSERT_TRUE(WaitUntilBlocked(suspender.tid(), {.syscall = SYS_ioctl, .states = "D"}));
-  inside.Open();
-  EXPECT_THAT(suspender.Join(), SyscallSucceeds());
-  EXPECT_THAT(caller.Join(), SyscallFailsWithErrno(EBUSY));
-}
-
 REVOKE_TEST_F(SuspendTest, WhoIsOutsideStepsInWhenItIsResumed, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
   CallInThread caller;
@@ -804,18 +780,6 @@ REVOKE_TEST_P(SuspendShape, PartIsTakenMeanwhile, baseline::kEnosys) {
   EXPECT_THAT(control().GiveBack(dev()), SyscallSucceeds());
 }
 
-// Who inserts from outside has a lock, and is not made to wait.
-REVOKE_TEST_F(SuspendTest, NothingIsInsertedFromOutside, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  const Mapping mapping = MapShape(fd, REVOKE_TEST_SHAPE_IOCTL);
-  Suspension suspension(control(), Dev::kDefault);
-  EXPECT_THAT(control().Insert(PageWord(mapping, 0), 1), SyscallFailsWithErrno(EAGAIN));
-  suspension.Resume();
-  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), DiesOfSigbusAt(PageWord(mapping, 0)));
-  ASSERT_THAT(control().Insert(PageWord(mapping, 0), 1), SyscallSucceeds());
-  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), ReadsValue(Stamp(0)));
-}
-
 // Without a ->fault, or with one that brings nothing back.
 REVOKE_TEST_F(SuspendTest, WhatNobodyBringsBackIsLost, baseline::kEnosys) {
   const FileDescriptor fd = OpenDevice();
@@ -935,15 +899,6 @@ REVOKE_TEST_F(SuspendTest, MethodTouchesItsOwnMapping, baseline::kEnosys) {
   EXPECT_TRUE(Waits(toucher, kFault));
   EXPECT_THAT(control().Resume(Dev::kDefault), SyscallSucceeds());
   EXPECT_THAT(toucher.Join(), SyscallSucceeds());
-}
-
-// It would be waiting for itself.
-REVOKE_TEST_F(SuspendTest, SuspenderTouchesItsOwnMapping, baseline::kEnosys) {
-  const FileDescriptor fd = OpenDevice();
-  const Mapping mapping = MapShape(fd, REVOKE_TEST_SHAPE_FAULT_PFN);
-  ASSERT_THAT(Probe::Write(PageWord(mapping, 0), 0), Survives());
-  EXPECT_THAT(SuspendSelf(fd.get(), mapping.base()), SyscallFailsWithErrno(EFAULT));
-  EXPECT_THAT(Probe::Read(PageWord(mapping, 0)), ReadsValue(0U));
 }
 
 // The method of one device touches memory of another: a suspend of the former would wait for it.

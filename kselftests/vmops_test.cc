@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/mempolicy.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -96,10 +95,7 @@ class Story {
   Story& TellCounters() {
     const revoke_test_counters counters = control_.Counters(dev_);
     for (int method = REVOKE_TEST_MMAP; method <= REVOKE_TEST_VM_ACCESS; ++method) {
-      // A file in /proc asks once more when its buffer was too small for the answer.
-      const bool by_proc = method == REVOKE_TEST_VM_PAGESIZE || method == REVOKE_TEST_VM_GET_POLICY;
-      const std::uint64_t entered = counters.entered[method];
-      Tell("method " + std::to_string(method), by_proc ? std::uint64_t{entered > 0} : entered);
+      Tell("method " + std::to_string(method), counters.entered[method]);
     }
     return Tell("vmas", counters.vmas);
   }
@@ -327,74 +323,6 @@ REVOKE_TEST_P(VmOpsTwin, AnswersToCallsAlike, baseline::kEnosys) {
   }
 }
 
-// On which nodes memory is to be. glibc has no wrappers.
-long Bind(void* base, std::size_t size, int mode, unsigned long nodes, unsigned flags) {
-  return syscall(SYS_mbind, base, size, mode, nodes == 0 ? nullptr : &nodes, 8 * sizeof(nodes),
-                 flags);
-}
-
-// Kernels without NUMA say ENOSYS to all of it: nothing could be seen there.
-bool HaveNuma() {
-  const Mapping anonymous = Mapping::Anonymous(PageSize());
-  return Bind(anonymous.base(), anonymous.size(), MPOL_DEFAULT, 0, 0) == 0 || errno != ENOSYS;
-}
-
-// The lines of /proc/self/numa_maps on this memory, without addresses and the
-// name of the file.
-std::string NumaMapsOf(const Mapping& mapping) {
-  std::istringstream lines(ReadSmallFile("/proc/self/numa_maps").value_or(""));
-  std::string text;
-  for (std::string line; std::getline(lines, line);) {
-    const std::uintptr_t start = std::stoull(line, nullptr, 16);
-    if (start - reinterpret_cast<std::uintptr_t>(mapping.base()) >= mapping.size()) continue;
-    std::istringstream words(line.substr(line.find(' ')));
-    for (std::string word; words >> word;) {
-      if (word.starts_with("file=") || word.starts_with("N") || word.starts_with("active="))
-        continue;
-      text += word + " ";
-    }
-    text += "; ";
-  }
-  return text;
-}
-
-REVOKE_TEST_P(VmOpsTwin, IsPlacedAlike, baseline::kEnosys) {
-  REVOKE_SKIP_IF(!HaveNuma(), "the kernel has no NUMA");
-  for (const int sharing : Sharings()) {
-    Compare([&](Story& story, const FileDescriptor& fd) {
-      const Mapping mapping = MapShape(fd, GetParam().shape, kShapePages, kReadWrite, sharing);
-      for (const auto& [mode, nodes] : {std::pair{MPOL_PREFERRED, 1UL}, std::pair{MPOL_BIND, 1UL},
-                                        std::pair{MPOL_INTERLEAVE, 3UL}, std::pair{MPOL_LOCAL, 0UL},
-                                        std::pair{MPOL_DEFAULT, 0UL}}) {
-        for (const unsigned flags : {0U, unsigned{MPOL_MF_STRICT}, unsigned{MPOL_MF_MOVE}}) {
-          const std::string which = std::to_string(mode) + ", flags " + std::to_string(flags);
-          // What is to be on another node may be said not to be.
-          const auto tell = [&, strict = flags != 0](const std::string& what, long result) {
-            strict ? story.TellCall(what, result) : story.TellSuccess(what, result);
-          };
-          // A part, which makes a VMA of it, and then all of it.
-          tell("bind a part: " + which, Bind(Page(mapping, 4), 4 * PageSize(), mode, nodes, flags));
-          const std::optional<Fault> fault = Probe::Write(PageWord(mapping, 5), 5).fault;
-          story.TellFault("touch", fault);
-          EXPECT_FALSE(fault) << which;
-          story.TellVmas(mapping).Tell("numa_maps", NumaMapsOf(mapping));
-          int policy = -1;
-          story.TellSuccess("ask", syscall(SYS_get_mempolicy, &policy, nullptr, 0, Page(mapping, 5),
-                                           MPOL_F_ADDR));
-          story.Tell("policy", policy);
-          tell("bind all: " + which, Bind(mapping.base(), mapping.size(), mode, nodes, flags));
-          story.TellVmas(mapping).Tell("numa_maps", NumaMapsOf(mapping));
-        }
-      }
-      void* pages[] = {Page(mapping, 5), Page(mapping, 6)};
-      const int nodes[] = {0, 0};
-      int status[] = {-1, -1};
-      story.TellCall("move", syscall(SYS_move_pages, 0, 2, pages, nodes, status, MPOL_MF_MOVE));
-      story.Tell("one", status[0]).Tell("other", status[1]);
-    });
-  }
-}
-
 class VmOpsTest : public ShapeTest {};
 
 REVOKE_TEST_F(VmOpsTest, HugeFaultsAlike, baseline::kEnosys) {
@@ -584,13 +512,9 @@ void Fork(const Mapping& mapping) {
 void UnmapAll(const Mapping& mapping) { TEST_PCHECK(munmap(mapping.base(), mapping.size()) == 0); }
 
 constexpr Deed kDeeds[] = {
-    {"MakesAHole", REVOKE_TEST_VM_OPEN, MakeHole, 2},
-    {"AsksWhetherToSplit", REVOKE_TEST_VM_MAY_SPLIT, MakeHole, 2},
-    {"Protects", REVOKE_TEST_VM_MPROTECT, Protect, 3},
-    {"Moves", REVOKE_TEST_VM_MREMAP, Move, 1},
-    {"Forks", REVOKE_TEST_VM_OPEN, Fork, 1},
-    {"ForksAndExits", REVOKE_TEST_VM_CLOSE, Fork, 1},
-    {"Unmaps", REVOKE_TEST_VM_CLOSE, UnmapAll, 0},
+    {"MakesAHole", REVOKE_TEST_VM_OPEN, MakeHole, 2}, {"Protects", REVOKE_TEST_VM_OPEN, Protect, 3},
+    {"Moves", REVOKE_TEST_VM_OPEN, Move, 1},          {"Forks", REVOKE_TEST_VM_OPEN, Fork, 1},
+    {"ForksAndExits", REVOKE_TEST_VM_CLOSE, Fork, 1}, {"Unmaps", REVOKE_TEST_VM_CLOSE, UnmapAll, 0},
 };
 
 class VmOpsBalance : public ShapeTest, public testing::WithParamInterface<std::tuple<Dev, Deed>> {
@@ -689,10 +613,6 @@ REVOKE_TEST_P(VmOpsBalance, WhileARevokeWaits, baseline::kEnosys) {
   EXPECT_TRUE(done.WaitFor(1));
   EXPECT_EQ(Vmas(), deed().vmas);
   EXPECT_EQ(Opened(), deed().vmas);
-  for (const revoke_test_method method :
-       {REVOKE_TEST_VM_MAY_SPLIT, REVOKE_TEST_VM_MREMAP, REVOKE_TEST_VM_MPROTECT}) {
-    EXPECT_EQ(control().Entered(dev(), method), 0U) << method;
-  }
   point.Open();
   EXPECT_THAT(revoker.Join(), SyscallSucceedsWithValue(0));
   EXPECT_EQ(Vmas(), 0U);
@@ -851,33 +771,6 @@ class VmOpsProc : public ShapeParamTest {
 };
 
 INSTANTIATE_TEST_SUITE_P(, VmOpsProc, testing::ValuesIn(AllShapes()), ShapeName);
-
-// It is a matter of the address space alone: what works there works for
-// anonymous memory.
-REVOKE_TEST_P(VmOpsProc, CanBePlacedWhenDead, baseline::kEnosys) {
-  REVOKE_SKIP_IF(!HaveNuma(), "the kernel has no NUMA");
-  const Mapping anonymous = Mapping::Anonymous(PageSize());
-  ASSERT_THAT(Bind(anonymous.base(), anonymous.size(), MPOL_BIND, 1, 0), SyscallSucceeds());
-  const Mapping mapping = Map();
-  Revoke();
-  const revoke_test_counters before = control().Counters(dev());
-  for (const auto& [mode, nodes] :
-       {std::pair{MPOL_PREFERRED, 1UL}, std::pair{MPOL_BIND, 1UL}, std::pair{MPOL_DEFAULT, 0UL}}) {
-    EXPECT_THAT(Bind(Page(mapping, 4), 4 * PageSize(), mode, nodes, 0), SyscallSucceeds());
-    EXPECT_THAT(Bind(mapping.base(), mapping.size(), mode, nodes, MPOL_MF_MOVE), SyscallSucceeds());
-    int policy = -1;
-    EXPECT_THAT(syscall(SYS_get_mempolicy, &policy, nullptr, 0, Page(mapping, 5), MPOL_F_ADDR),
-                SyscallSucceeds());
-    // Who has a ->get_policy is not asked any more.
-    EXPECT_EQ(policy, mode);
-    EXPECT_NE(NumaMapsOf(mapping), "");
-  }
-  const revoke_test_counters after = control().Counters(dev());
-  for (int method = REVOKE_TEST_MMAP; method <= REVOKE_TEST_VM_ACCESS; ++method) {
-    EXPECT_EQ(after.entered[method], before.entered[method]) << "method " << method;
-  }
-  ExpectAllDead(mapping);
-}
 
 REVOKE_TEST_P(VmOpsProc, IsReadable, baseline::kEnosys) {
   const Mapping mapping = Map();

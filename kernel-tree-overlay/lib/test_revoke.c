@@ -529,8 +529,7 @@ static int obj_revoke_async(struct test_obj *obj)
 	return 0;
 }
 
-/* @inside: in methods, the caller */
-static int obj_suspend(struct test_obj *obj, int inside)
+static int obj_suspend(struct test_obj *obj)
 {
 	int ret;
 
@@ -541,7 +540,7 @@ static int obj_suspend(struct test_obj *obj, int inside)
 		return ret;
 	/* Fully ordered, for test_file_enter() */
 	atomic_inc_return(&obj->suspends);
-	if (atomic_read(&obj->inside) != inside)
+	if (atomic_read(&obj->inside))
 		atomic64_inc(&obj->dev->suspended_inside);
 	return 0;
 }
@@ -587,12 +586,6 @@ static bool runs_suspended(enum revoke_test_method method)
 	case REVOKE_TEST_FASYNC:
 	case REVOKE_TEST_VM_OPEN:
 	case REVOKE_TEST_VM_CLOSE:
-	case REVOKE_TEST_VM_MAY_SPLIT:
-	case REVOKE_TEST_VM_MREMAP:
-	case REVOKE_TEST_VM_MPROTECT:
-	case REVOKE_TEST_VM_PAGESIZE:
-	case REVOKE_TEST_VM_SET_POLICY:
-	case REVOKE_TEST_VM_GET_POLICY:
 		return true;
 	default:
 		return false;
@@ -1275,68 +1268,11 @@ static void test_vm_close(struct vm_area_struct *vma)
 	call_end(&call, 0);
 }
 
-static int test_vm_may_split(struct vm_area_struct *vma, unsigned long addr)
-{
-	struct test_call call;
-
-	return call_end(&call, call_begin(&call, vma->vm_file,
-					  REVOKE_TEST_VM_MAY_SPLIT));
-}
-
-static int test_vm_mremap(struct vm_area_struct *vma)
-{
-	struct test_call call;
-
-	return call_end(&call, call_begin(&call, vma->vm_file,
-					  REVOKE_TEST_VM_MREMAP));
-}
-
-static int test_vm_mprotect(struct vm_area_struct *vma, unsigned long start,
-			    unsigned long end, unsigned long newflags)
-{
-	struct test_call call;
-
-	return call_end(&call, call_begin(&call, vma->vm_file,
-					  REVOKE_TEST_VM_MPROTECT));
-}
-
-static unsigned long test_vm_pagesize(struct vm_area_struct *vma)
-{
-	struct test_file *tf;
-
-	tf = test_file_enter(vma->vm_file, REVOKE_TEST_VM_PAGESIZE);
-	test_file_leave(tf, REVOKE_TEST_VM_PAGESIZE);
-	return PAGE_SIZE;
-}
-
 /* Not counted: the core does not promise anything about it. */
 static const char *test_vm_name(struct vm_area_struct *vma)
 {
 	return "[revoke_test]";
 }
-
-#ifdef CONFIG_NUMA
-static int test_vm_set_policy(struct vm_area_struct *vma,
-			      struct mempolicy *new)
-{
-	struct test_file *tf;
-
-	tf = test_file_enter(vma->vm_file, REVOKE_TEST_VM_SET_POLICY);
-	test_file_leave(tf, REVOKE_TEST_VM_SET_POLICY);
-	return 0;
-}
-
-static struct mempolicy *test_vm_get_policy(struct vm_area_struct *vma,
-					    unsigned long addr, pgoff_t *ilx)
-{
-	struct test_file *tf;
-
-	tf = test_file_enter(vma->vm_file, REVOKE_TEST_VM_GET_POLICY);
-	test_file_leave(tf, REVOKE_TEST_VM_GET_POLICY);
-	*ilx = 0;
-	return NULL;
-}
-#endif
 
 static int test_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			  void *buf, int len, int write)
@@ -1397,25 +1333,12 @@ static const struct vm_operations_struct pfn_mkwrite_vm_ops = {
 	.access		= test_vm_access,
 };
 
-#ifdef CONFIG_NUMA
-#define CLOSE_VM_POLICY_OPS						\
-	.set_policy	= test_vm_set_policy,				\
-	.get_policy	= test_vm_get_policy,
-#else
-#define CLOSE_VM_POLICY_OPS
-#endif
-
 #define CLOSE_VM_OPS							\
 	.open		= test_vm_open,					\
 	.close		= test_vm_close,				\
-	.may_split	= test_vm_may_split,				\
-	.mremap		= test_vm_mremap,				\
-	.mprotect	= test_vm_mprotect,				\
 	.fault		= test_fault_pfn,				\
-	.pagesize	= test_vm_pagesize,				\
 	.access		= test_vm_access,				\
-	.name		= test_vm_name,					\
-	CLOSE_VM_POLICY_OPS
+	.name		= test_vm_name,
 
 static const struct vm_operations_struct close_vm_ops = {
 	CLOSE_VM_OPS
@@ -1770,18 +1693,6 @@ static long test_step_out(struct file *file, struct test_dev *dev, bool lock)
 	return unbreak_using(&brk) ? ret ?: 1 : 0;
 }
 
-static long test_suspend_self(struct test_obj *obj, u32 __user *arg)
-{
-	long ret;
-
-	ret = obj_suspend(obj, 1);
-	if (ret)
-		return ret;
-	ret = put_user(obj->generation, arg);
-	obj_resume(obj);
-	return ret;
-}
-
 static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 		     unsigned long arg)
 {
@@ -1809,8 +1720,6 @@ static long do_ioctl(struct file *file, struct test_obj *obj, unsigned int cmd,
 		return 0;	/* see test_ioctl() */
 	case REVOKE_TEST_LOCK:
 		return test_lock_killable();
-	case REVOKE_TEST_SUSPEND_SELF:
-		return test_suspend_self(obj, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -2028,7 +1937,7 @@ static long ctl_dev(struct test_dev *dev, unsigned int cmd)
 	case REVOKE_TEST_CTL_REVOKE_FILES:
 		return obj->r ? revoke_files(obj->r) : -EOPNOTSUPP;
 	case REVOKE_TEST_CTL_SUSPEND:
-		return obj_suspend(obj, 0);
+		return obj_suspend(obj);
 	case REVOKE_TEST_CTL_RESUME:
 		return obj_resume(obj);
 	case REVOKE_TEST_CTL_REVOKE_IT_LOCKED: {
@@ -2123,9 +2032,6 @@ static bool point_exists(u32 method, u32 when)
 {
 	switch (method) {
 	case REVOKE_TEST_VM_MAP_PAGES:
-	case REVOKE_TEST_VM_PAGESIZE:
-	case REVOKE_TEST_VM_SET_POLICY:
-	case REVOKE_TEST_VM_GET_POLICY:
 		return false;
 	case REVOKE_TEST_GET_UNMAPPED_AREA:
 		return when == REVOKE_TEST_ENTER;
@@ -2273,48 +2179,6 @@ static long ctl_peek(struct revoke_test_peek __user *arg)
 		peek.value = READ_ONCE(*(u64 *)(mem + peek.offset));
 	}
 	return copy_to_user(arg, &peek, sizeof(peek)) ? -EFAULT : 0;
-}
-
-static long insert_using_vma(struct vm_area_struct *vma,
-			     const struct revoke_test_insert *insert)
-{
-	struct test_call call;
-	struct file_use use;
-	long ret;
-
-	if (!start_using_vma(vma, &use))
-		return file_revoked(vma->vm_file) ? -ENODEV : -EAGAIN;
-	if (!vma->vm_file || !is_test_fops(file_real_fops(vma->vm_file)) ||
-	    !can_insert(vma, insert)) {
-		ret = -EFAULT;
-	} else {
-		ret = insert_begin(&call, vma->vm_file, REVOKE_TEST_USE_VMA,
-				   linear_page_index(vma, insert->address),
-				   insert->pages);
-		if (!ret)
-			ret = insert_pfns(call.tf->obj, vma, insert);
-		ret = call_end(&call, ret);
-	}
-	stop_using_vma(&use);
-	return ret;
-}
-
-/* As those do who map something into an address space without its doing */
-static long ctl_insert(struct revoke_test_insert __user *arg)
-{
-	struct revoke_test_insert insert;
-	struct vm_area_struct *vma;
-	long ret;
-
-	ret = insert_from_user(&insert, arg);
-	if (ret)
-		return ret;
-
-	mmap_read_lock(current->mm);
-	vma = vma_lookup(current->mm, insert.address);
-	ret = vma ? insert_using_vma(vma, &insert) : -EFAULT;
-	mmap_read_unlock(current->mm);
-	return ret;
 }
 
 /*
@@ -2525,8 +2389,6 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ctl_data(argp);
 	case REVOKE_TEST_CTL_PEEK:
 		return ctl_peek(argp);
-	case REVOKE_TEST_CTL_INSERT:
-		return ctl_insert(argp);
 	case REVOKE_TEST_CTL_TAKE_RANGE:
 		return ctl_take_range(argp);
 	case REVOKE_TEST_CTL_KTHREAD_READ:

@@ -80,9 +80,8 @@ enum revoke_test_shape {
 	/* S FAULT_PFN and ->pfn_mkwrite */
 	REVOKE_TEST_SHAPE_PFN_MKWRITE,
 	/*
-	 * S FAULT_PFN with ->open, ->close, ->may_split, ->mremap, ->mprotect,
-	 * ->pagesize, ->name, ->set_policy and ->get_policy; device 1 is
-	 * refused it with EINVAL
+	 * S FAULT_PFN with ->open, ->close and ->name; device 1 is refused it
+	 * with EINVAL
 	 */
 	REVOKE_TEST_SHAPE_CLOSE,
 	/* S PFNs inserted by REVOKE_TEST_INSERT; a fault is a SIGBUS */
@@ -134,12 +133,6 @@ enum revoke_test_method {
 	REVOKE_TEST_VM_MAPPED,		/* device 3, shape CLOSE */
 	REVOKE_TEST_VM_OPEN,
 	REVOKE_TEST_VM_CLOSE,
-	REVOKE_TEST_VM_MAY_SPLIT,
-	REVOKE_TEST_VM_MREMAP,
-	REVOKE_TEST_VM_MPROTECT,
-	REVOKE_TEST_VM_PAGESIZE,	/* counted only */
-	REVOKE_TEST_VM_SET_POLICY,	/* counted only */
-	REVOKE_TEST_VM_GET_POLICY,	/* counted only */
 	REVOKE_TEST_VM_FAULT,
 	REVOKE_TEST_VM_HUGE_FAULT,
 	REVOKE_TEST_VM_MAP_PAGES,	/* counted only */
@@ -148,7 +141,6 @@ enum revoke_test_method {
 	REVOKE_TEST_VM_ACCESS,		/* ptrace and /proc/PID/mem */
 	REVOKE_TEST_USE_OTHER,		/* between start_ and stop_using() */
 	REVOKE_TEST_OUTSIDE,		/* between break_ and unbreak_using() */
-	REVOKE_TEST_USE_VMA,		/* between start_ and stop_using_vma() */
 
 	REVOKE_TEST_METHODS
 };
@@ -245,12 +237,6 @@ struct revoke_test_victim {
 #define REVOKE_TEST_STEP_OUT_AND_LOCK	_IO(REVOKE_TEST_IOC, 0x09)
 /* That lock without stepping out.  Returns 0. */
 #define REVOKE_TEST_LOCK	_IO(REVOKE_TEST_IOC, 0x0a)
-/*
- * Suspend the object, write the generation, 32 bits, to the address given, and
- * resume it.  The result is that of the writing: EFAULT in a mapping of this
- * file, that would have to be faulted in.
- */
-#define REVOKE_TEST_SUSPEND_SELF	_IO(REVOKE_TEST_IOC, 0x0b)
 
 /* ---- ioctls of /dev/revoke_test_ctl ---- */
 
@@ -387,18 +373,9 @@ struct revoke_test_counters {
 	_IOR(REVOKE_TEST_IOC, 0x34, struct revoke_test_poll)
 #define REVOKE_TEST_CTL_POLL_END		_IO(REVOKE_TEST_IOC, 0x35)
 /*
- * REVOKE_TEST_INSERT from outside of the file: the control node puts PFNs into a
- * mapping of any device.  It passes the points USE_VMA of that.
- * EFAULT: there is no such mapping; ENODEV: it has been revoked; EAGAIN: it is
- * suspended.
- */
-#define REVOKE_TEST_CTL_INSERT \
-	_IOW(REVOKE_TEST_IOC, 0x36, struct revoke_test_insert)
-/*
  * These pages shall not be mapped, whatever is open: ->mmap fails with ENXIO,
- * faults with SIGBUS, INSERT and CTL_INSERT with ENXIO.  They look before they
- * pass the point ENTER of MMAP, VM_FAULT, VM_HUGE_FAULT, USE_VMA; INSERT last,
- * and it has not called start_using_vma().  What is there goes by
+ * faults with SIGBUS, INSERT with ENXIO.  They look before they pass the point
+ * ENTER of MMAP, VM_FAULT, VM_HUGE_FAULT; INSERT last.  What is there goes by
  * revokable_zap_range(), without which EOPNOTSUPP.
  */
 #define REVOKE_TEST_CTL_TAKE_RANGE \

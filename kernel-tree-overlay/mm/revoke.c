@@ -12,8 +12,7 @@
  *		table.  So a revoke either keeps the fault out, or waits for it
  *		and then zaps what it has inserted.
  *
- * Others	who insert entries hold a use, too: that of the method they are
- *		in, or one that they begin with start_using_vma().
+ * Others	who insert entries are in a method of the file.
  *
  * The driver's	vm_operations_struct is replaced, before the VMA can be seen, by
  *		one that belongs to the open file: the same members are there,
@@ -102,49 +101,6 @@ static void revokable_vm_close(struct vm_area_struct *vma)
 	revoke_leave(&use);
 }
 
-/*
- * The values for after the revoke let everything happen that only concerns
- * the address space, so that munmap(2) and MAP_FIXED cannot fail.
- */
-#define vm_call_with(vma, kind, revoked, call)				\
-({									\
-	struct file_use __use;						\
-	typeof(call) __ret = (revoked);					\
-									\
-	if (revoke_enter_or_nested((vma)->vm_file->f_revoke, kind,	\
-				   &__use)) {				\
-		__ret = (call);						\
-		revoke_leave(&__use);					\
-	}								\
-	__ret;								\
-})
-
-/* These are also called while suspended: whoever calls has an mmap_lock. */
-#define vm_call_as_use(vma, what, revoked, call) \
-	vm_call_with(vma, USE_KIND(what, USE_LATE), revoked, call)
-
-static int revokable_vm_may_split(struct vm_area_struct *vma,
-				  unsigned long addr)
-{
-	return vm_call_as_use(vma, "vm_ops->may_split", 0,
-			      real_vm_ops(vma)->may_split(vma, addr));
-}
-
-static int revokable_vm_mremap(struct vm_area_struct *vma)
-{
-	return vm_call_as_use(vma, "vm_ops->mremap", 0,
-			      real_vm_ops(vma)->mremap(vma));
-}
-
-static int revokable_vm_mprotect(struct vm_area_struct *vma,
-				 unsigned long start, unsigned long end,
-				 unsigned long newflags)
-{
-	return vm_call_as_use(vma, "vm_ops->mprotect", 0,
-			      real_vm_ops(vma)->mprotect(vma, start, end,
-							 newflags));
-}
-
 /* These run under the use of handle_mm_fault(). */
 static vm_fault_t revokable_vm_fault(struct vm_fault *vmf)
 {
@@ -173,37 +129,38 @@ static vm_fault_t revokable_vm_pfn_mkwrite(struct vm_fault *vmf)
 	return real_vm_ops(vmf->vma)->pfn_mkwrite(vmf);
 }
 
-static unsigned long revokable_vm_pagesize(struct vm_area_struct *vma)
-{
-	return vm_call_as_use(vma, "vm_ops->pagesize", PAGE_SIZE,
-			      real_vm_ops(vma)->pagesize(vma));
-}
-
+/* Touches the memory, and whoever calls has an mmap_lock: it does not wait. */
 static int revokable_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			       void *buf, int len, int write)
 {
-	/* Touches the memory, and cannot wait. */
-	return vm_call_with(vma, USE_KIND("vm_ops->access", 0), -EFAULT,
-			    real_vm_ops(vma)->access(vma, addr, buf, len,
-						     write));
+	struct file_use use;
+	int ret;
+
+	if (!revoke_enter_or_nested(vma->vm_file->f_revoke,
+				    USE_KIND("vm_ops->access", 0), &use))
+		return -EFAULT;
+	ret = real_vm_ops(vma)->access(vma, addr, buf, len, write);
+	revoke_leave(&use);
+	return ret;
 }
 
+/*
+ * What is said of the address space would have to be let in at any time, and no
+ * device says it.  ->find_normal_page is called by the zap itself.
+ */
+static bool vm_ops_supported(const struct vm_operations_struct *ops)
+{
 #ifdef CONFIG_NUMA
-static int revokable_vm_set_policy(struct vm_area_struct *vma,
-				   struct mempolicy *new)
-{
-	return vm_call_as_use(vma, "vm_ops->set_policy", 0,
-			      real_vm_ops(vma)->set_policy(vma, new));
-}
-
-static struct mempolicy *revokable_vm_get_policy(struct vm_area_struct *vma,
-						 unsigned long addr,
-						 pgoff_t *ilx)
-{
-	return vm_call_as_use(vma, "vm_ops->get_policy", vma->vm_policy,
-			      real_vm_ops(vma)->get_policy(vma, addr, ilx));
-}
+	if (ops->set_policy || ops->get_policy)
+		return false;
 #endif
+#ifdef CONFIG_FIND_NORMAL_PAGE
+	if (ops->find_normal_page)
+		return false;
+#endif
+	return !ops->may_split && !ops->mremap && !ops->mprotect &&
+	       !ops->pagesize;
+}
 
 /*
  * Tests for presence see what they would have seen: whether VMAs merge, take
@@ -216,7 +173,7 @@ static struct mempolicy *revokable_vm_get_policy(struct vm_area_struct *vma,
 static void init_vm_ops(struct revokable_vm_ops *table,
 			const struct vm_operations_struct *real)
 {
-	/* A new member needs a wrapper, or a reason why not. */
+	/* A new member needs a wrapper, or to be refused by vm_ops_supported(). */
 	static_assert(sizeof(table->ops) ==
 		      (14 + 2 * IS_ENABLED(CONFIG_NUMA) +
 		       IS_ENABLED(CONFIG_FIND_NORMAL_PAGE) +
@@ -225,20 +182,12 @@ static void init_vm_ops(struct revokable_vm_ops *table,
 #define wrap(op) (table->ops.op = real->op ? revokable_vm_##op : NULL)
 	wrap(open);
 	wrap(close);
-	wrap(may_split);
-	wrap(mremap);
-	wrap(mprotect);
 	wrap(fault);
 	wrap(huge_fault);
 	wrap(map_pages);
-	wrap(pagesize);
 	wrap(page_mkwrite);
 	wrap(pfn_mkwrite);
 	wrap(access);
-#ifdef CONFIG_NUMA
-	wrap(set_policy);
-	wrap(get_policy);
-#endif
 #undef wrap
 	table->ops.mapped = real->mapped;
 	table->real = real;
@@ -493,13 +442,9 @@ static int mmap_set_ops(struct file *file, struct file *vm_file,
 		return -EINVAL;
 
 	rv = vm_file->f_revoke;
-#ifdef CONFIG_FIND_NORMAL_PAGE
-	/* It is called by the zap itself, and cannot be left out. */
-	if ((*ops)->find_normal_page)
-		return -EINVAL;
-#endif
-	/* Would be left out for VMAs that outlive the revoke. */
-	if ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE))
+	/* ->close would be left out for VMAs that outlive the revoke. */
+	if (!vm_ops_supported(*ops) ||
+	    ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE)))
 		return -EINVAL;
 
 	table = get_vm_ops(rv->maps, *ops);
@@ -884,34 +829,3 @@ int revokable_mmap_prepare(struct vm_area_desc *desc)
 	return -ENODEV;
 }
 #endif
-
-/**
- * start_using_vma - keep the file of a mapping from being taken away
- * @vma: the mapping, which is kept by a lock
- * @use: a record on the caller's stack
- *
- * For page table entries that are not inserted by a method of the mapped file:
- * but by a method of another file, or a kernel thread.  A revoke or a suspend
- * waits for stop_using_vma(), and then takes away what has been inserted, so
- * the caller must not wait for one of the same object meanwhile, nor for a lock
- * held by one.
- *
- * As the lock that is held here is not to be held up, this does not wait for a
- * suspended object: the caller may try again later, or leave it to ->fault.
- * Only in a method of the object that a suspend still waits for it succeeds.
- *
- * Context: the mmap_lock, or the VMA's lock, is held until the entries are
- *	inserted, but not necessarily until stop_using_vma().  Does not sleep.
- * Return: false if the file has been revoked, or is suspended.  Then nothing
- *	may be inserted, and there is nothing to stop.
- */
-bool start_using_vma(struct vm_area_struct *vma, struct file_use *use)
-{
-	use->revoke = NULL;
-	if (!vma->vm_file || !file_is_revokable(vma->vm_file))
-		return true;
-	return revoke_enter_or_nested(vma->vm_file->f_revoke,
-				      USE_KIND("start_using_vma", USE_INSERTS),
-				      use);
-}
-EXPORT_SYMBOL_GPL(start_using_vma);

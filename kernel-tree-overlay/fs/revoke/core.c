@@ -29,7 +29,6 @@
 #include <linux/cdev.h>
 #include <linux/file.h>
 #include <linux/filelock.h>
-#include <linux/hugetlb.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -60,84 +59,9 @@ static const struct use_kind open_kind = {
 
 const struct use_kind *const revoke_open_kind = &open_kind;
 
-#ifdef CONFIG_DEBUG_LOCK_ALLOC
-void drain_acquire(struct revokable *r)
-{
-	rwsem_acquire(&r->dep_map, 0, 0, _RET_IP_);
-}
-
-void drain_release(struct revokable *r)
-{
-	rwsem_release(&r->dep_map, _RET_IP_);
-}
-#else
-void drain_acquire(struct revokable *r) { }
-void drain_release(struct revokable *r) { }
-#endif
-
-/**
- * file_revoked - has this file been taken away?
- * @file: the file
- *
- * True from the moment on at which no further method is called.  For the
- * wait conditions of drivers: a method that sees this should return, the
- * error does not matter.
- *
- * Context: any, with a reference to @file or from one of its methods.
- * Return: true if it has.
- */
-bool file_revoked(const struct file *file)
-{
-	return file_is_revokable(file) &&
-	       revoke_state(file->f_revoke) & REVOKE_REVOKED;
-}
-EXPORT_SYMBOL_GPL(file_revoked);
-
-/* For a file that has been revoked; @removed is for one whose object has gone. */
-int revoked_result(const struct file *file, int removed)
-{
-	const struct revokable *r = file->f_revoke->r;
-
-	/* An object is dead before its files are revoked for that. */
-	if (READ_ONCE(r->state) == REVOKABLE_DEAD)
-		return removed;
-	return r->policy.revoked_error ?: removed;
-}
-
 /*
  * Open files
  */
-
-static noinline bool revokable_file_type(const struct file *file)
-{
-	const struct file_operations *fops = file->f_op;
-	umode_t mode = file_inode(file)->i_mode;
-
-	/*
-	 * The data of these is reached without going through a method, or
-	 * methods of theirs run when the last reference is dropped.
-	 */
-	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
-		return false;
-	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
-	if (is_file_hugepages(file))
-		return false;
-#ifndef CONFIG_MMU
-	/* It is called under a lock of the mmap, and nothing is mapped. */
-	if (fops->mmap_capabilities)
-		return false;
-#endif
-	/* Nobody says when such requests have ended. */
-	if (fops->uring_cmd || fops->iopoll)
-		return false;
-	/* And these reach the private data of two files. */
-	if (fops->copy_file_range || fops->remap_file_range)
-		return false;
-	/* These are not told which file, or are directories. */
-	if (fops->check_flags || fops->iterate_shared)
-		return false;
-	return !fops->lock && !fops->flock && !fops->setlease;
-}
 
 static struct revoke *revoke_alloc(struct file *file, struct revokable *r)
 {
@@ -239,9 +163,9 @@ static noinline int revoke_attach_slowly(struct file *file, struct revoke *rv,
  *
  * Refused, with a warning, for what cannot be revoked: pipes, sockets,
  * directories, block devices, hugetlb files, and files with a ->lock, ->flock,
- * ->setlease, ->copy_file_range, ->remap_file_range, ->check_flags,
- * ->iterate_shared, ->uring_cmd or ->iopoll of their own.  @file has the f_op then
- * that it is going to have.
+ * ->setlease, ->copy_file_range, ->remap_file_range, ->fallocate, ->fadvise,
+ * ->splice_eof, ->check_flags, ->iterate_shared, ->uring_cmd or ->iopoll of their
+ * own.  @file has the f_op then that it is going to have.
  *
  * If the object is suspended, this waits for it to be resumed, so the caller
  * must not hold a lock that is needed for that.
@@ -331,6 +255,7 @@ static bool revoke_start_leaving(struct revoke *rv, u64 flags)
 		if (likely(!(state & REVOKE_CLOSED)))
 			left += REVOKE_USER;
 	} while (!atomic64_try_cmpxchg(&rv->state, &state, left));
+	/* Who waits for that waits for the file to leave, too, and is woken then. */
 	if (state & REVOKE_PAUSING)
 		atomic_dec(&r->pausing);
 	/* For faults that wait for a resume, and whose file is closed. */
@@ -445,6 +370,11 @@ bool __revoke_open_again(struct file *file, int *error)
 	return again;
 }
 
+static bool own_uses(const struct revoke *rv)
+{
+	return rv->r->flags & REVOKABLE_OWN_USES;
+}
+
 /* What the driver gets to see of the end of a file, once */
 static void release_driver(struct revoke *rv)
 {
@@ -458,10 +388,10 @@ static void release_driver(struct revoke *rv)
 		return;
 	revoke_release_begin(rv, &use);
 	/* __fput() has come by that already. */
-	if (state & REVOKE_REVOKED && file->f_flags & FASYNC &&
-	    fops->fasync)
+	if (!(state & REVOKE_FPUT) && file->f_flags & FASYNC && fops->fasync)
 		fops->fasync(-1, file, 0);
-	if (fops->release)
+	/* With uses of its own, what belongs to the file goes with the file. */
+	if (fops->release && (state & REVOKE_FPUT || !own_uses(rv)))
 		fops->release(file_inode(file), file);
 	revoke_release_end(&use);
 	cdev_put(rv->cdev);
@@ -487,6 +417,8 @@ int revokable_release(struct inode *inode, struct file *file)
 		revoke_unclaim(rv);
 	} else {
 		wait_for_gone(rv);
+		if (own_uses(rv) && real_fops(file)->release)
+			real_fops(file)->release(inode, file);
 		file->f_op = &revoke_released_fops;
 		revoke_put(rv);
 	}
@@ -630,6 +562,22 @@ static void wake_waiters(struct revokable *r)
 }
 
 /*
+ * A file that is closed stays on the list while faults are inside, longer than its
+ * struct file, which RCU keeps from being anything else.  If it is another file by
+ * now, CLOSED is seen after it: then the old one is waited for, whatever it was.
+ */
+static bool opened_through(const struct revoke *rv, const struct inode *inode)
+{
+	bool same;
+
+	guard(rcu)();
+	same = READ_ONCE(rv->file->f_inode) == inode;
+	/* Pairs with the cmpxchg in revoke_claim(). */
+	smp_rmb();
+	return same || revoke_state(rv) & REVOKE_CLOSED;
+}
+
+/*
  * Mark what is open now.  What is opened meanwhile has a later ticket than the one
  * that is returned.
  */
@@ -648,7 +596,7 @@ static u64 revoke_mark_files(struct revokable *r, const struct inode *inode,
 		rv = list_first_entry(&r->files, struct revoke, node);
 		if (rv->ticket > last)
 			break;
-		if (!inode || file_inode(rv->file) == inode) {
+		if (!inode || opened_through(rv, inode)) {
 			revoke_mark(rv, batch);
 		} else {
 			/* Done with it. */

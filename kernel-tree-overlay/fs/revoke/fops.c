@@ -16,6 +16,7 @@
  */
 #include <linux/aio.h>
 #include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/sched/mm.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
@@ -24,6 +25,70 @@
 
 /* What is left with a file that has been released; for __fput() */
 const struct file_operations revoke_released_fops;
+
+/* Can an open file with these methods be revoked? */
+bool revokable_file_type(const struct file *file)
+{
+	const struct file_operations *fops = file->f_op;
+	umode_t mode = file_inode(file)->i_mode;
+
+	/*
+	 * The data of these is reached without going through a method, or
+	 * methods of theirs run when the last reference is dropped.
+	 */
+	if (S_ISDIR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
+		return false;
+	/* Zapping hugetlb mappings takes locks that a zap of a file holds. */
+	if (is_file_hugepages(file))
+		return false;
+#ifndef CONFIG_MMU
+	/* It is called under a lock of the mmap, and nothing is mapped. */
+	if (fops->mmap_capabilities)
+		return false;
+#endif
+	/* Nobody says when such requests have ended. */
+	if (fops->uring_cmd || fops->iopoll)
+		return false;
+	/* And these reach the private data of two files. */
+	if (fops->copy_file_range || fops->remap_file_range)
+		return false;
+	/* No device has these. */
+	if (fops->splice_eof || fops->fallocate || fops->fadvise)
+		return false;
+	/* These are not told which file, or are directories. */
+	if (fops->check_flags || fops->iterate_shared)
+		return false;
+	return !fops->lock && !fops->flock && !fops->setlease;
+}
+
+/**
+ * file_revoked - has this file been taken away?
+ * @file: the file
+ *
+ * True from the moment on at which no further method is called.  For the
+ * wait conditions of drivers: a method that sees this should return, the
+ * error does not matter.
+ *
+ * Context: any, with a reference to @file or from one of its methods.
+ * Return: true if it has.
+ */
+bool file_revoked(const struct file *file)
+{
+	return file_is_revokable(file) &&
+	       revoke_state(file->f_revoke) & REVOKE_REVOKED;
+}
+EXPORT_SYMBOL_GPL(file_revoked);
+
+/* For a file that has been revoked; @removed is for one whose object has gone. */
+int revoked_result(const struct file *file, int removed)
+{
+	const struct revokable *r = file->f_revoke->r;
+
+	/* An object is dead before its files are revoked for that. */
+	if (READ_ONCE(r->state) == REVOKABLE_DEAD)
+		return removed;
+	return r->policy.revoked_error ?: removed;
+}
 
 /*
  * A revoke ends the sleeps of methods as a signal would.  Only there was no
@@ -329,30 +394,6 @@ static ssize_t revokable_splice_write(struct pipe_inode_info *pipe,
 			    splice_write, pipe, out, ppos, len, flags);
 }
 
-static void revokable_splice_eof(struct file *file)
-{
-	struct file_use use;
-
-	if (!revoke_enter_or_nested(file->f_revoke, USE_KIND("splice_eof", 0), &use))
-		return;
-	real_fops(file)->splice_eof(file);
-	revoke_leave(&use);
-}
-
-static long revokable_fallocate(struct file *file, int mode, loff_t offset,
-				loff_t len)
-{
-	return call_as_use(file, "fallocate", policy_error(file, error),
-			   fallocate, file, mode, offset, len);
-}
-
-static int revokable_fadvise(struct file *file, loff_t offset, loff_t len,
-			     int advice)
-{
-	return call_as_use(file, "fadvise", policy_error(file, error),
-			   fadvise, file, offset, len, advice);
-}
-
 /*
  * Run by whoever reads the fdinfo; the VFS adds that the file is revoked, or
  * suspended.
@@ -377,6 +418,10 @@ static void init_fops(struct revokable_fops *table,
 		/* Its reference is put with ->release. */
 		table->fops.owner = NULL;
 		table->fops.release = revokable_release;
+		if (real->mmap)
+			table->fops.mmap = revokable_mmap;
+		if (real->mmap_prepare)
+			table->fops.mmap_prepare = revokable_mmap_prepare;
 		return;
 	}
 
@@ -401,10 +446,7 @@ static void init_fops(struct revokable_fops *table,
 	wrap(get_unmapped_area);
 	wrap(splice_read);
 	wrap(splice_write);
-	wrap(splice_eof);
-	wrap(fallocate);
 	wrap(show_fdinfo);
-	wrap(fadvise);
 #undef wrap
 	table->fops.fop_flags = real->fop_flags;
 	table->fops.release = revokable_release;

@@ -89,7 +89,6 @@ void name_undo(int slot);
 unsigned int name_kicked(int slot);
 unsigned int leave_broken(struct revoke_name *name);
 unsigned int leave_slowly(struct revoke *rv, u64 one, int slot);
-unsigned int revoke_own_uses(const struct revoke *rv);
 bool revoke_drop(struct revoke *rv, u64 counts);
 void revoke_release_begin(struct revoke *rv, struct file_use *use);
 void revoke_release_end(struct file_use *use);
@@ -189,6 +188,7 @@ static inline const struct file_operations *real_fops(const struct file *file)
 	return container_of_const(file->f_op, struct revokable_fops, fops)->real;
 }
 
+bool revokable_file_type(const struct file *file);
 int revoked_read_result(const struct file *file);
 /* Those of the object that lead to @real */
 static inline struct revokable_fops *

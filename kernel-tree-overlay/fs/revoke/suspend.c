@@ -3,15 +3,13 @@
  * Suspending: nobody uses an object for a while.
  *
  * A suspend sets SUSPENDED in each file, which refuses new uses, zaps, kicks, and
- * waits until no file has PAUSING any more: the last user takes that away.  Only
- * the caller's own uses may remain.  What is let in meanwhile is called by a use
- * that is still counted.  Then it zaps once more, what those who were inside have
- * inserted.
+ * waits until no file has PAUSING any more: the last user takes that away.  What
+ * is let in meanwhile is called by a use that is still counted.  Then it zaps once
+ * more, what those who were inside have inserted.
  *
  * A revoke takes SUSPENDED away, and counts the same uses: none of the two has
  * to know of the other.
  */
-#include <linux/bitfield.h>
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
@@ -45,10 +43,7 @@ int may_await_resume(const struct file *file, bool nowait)
 {
 	if (nowait || file->f_flags & O_NONBLOCK)
 		return -EAGAIN;
-	/*
-	 * Whoever resumes this object may be waiting for the caller to leave
-	 * another one; or this one, which it has suspended itself.
-	 */
+	/* Whoever resumes this object may be waiting for the caller to leave another. */
 	if (current->flags & PF_EXITING || revoke_caller_inside(NULL))
 		return -EAGAIN;
 	/* Nor for the lock that faults and munmap(2) have to wait for. */
@@ -202,21 +197,15 @@ bool revoke_poll_later(struct revoke *rv, bool queued)
 
 #define SUSPEND_BUSY	1
 
-static int suspend_begin(struct revokable *r, bool inside)
+static int suspend_begin(struct revokable *r)
 {
 	guard(spinlock)(&r->lock);
 	if (r->state == REVOKABLE_DEAD)
 		return r->policy.error;
-	if (inside && r->suspending)
-		return -EBUSY;
 	if (r->changing)
 		return SUSPEND_BUSY;
 	r->changing = true;
-	r->suspending = true;
 	r->suspended++;
-	/* What the caller calls from now on is not let in: it is not waited for. */
-	if (inside)
-		WRITE_ONCE(r->suspender, current);
 	/* What is opened from now on has to wait. */
 	WRITE_ONCE(r->state, REVOKABLE_SUSPENDED);
 	return 0;
@@ -253,7 +242,6 @@ static struct revoke *next_file(struct revokable *r, u64 ticket)
 static u64 file_suspend(struct revoke *rv)
 {
 	u64 suspended, state = revoke_state(rv);
-	bool own = revoke_own_uses(rv);
 
 	/* Before it can be looked at, which is for the report. */
 	rv->since = jiffies;
@@ -263,8 +251,7 @@ static u64 file_suspend(struct revoke *rv)
 			return 0;
 		}
 		suspended = state | REVOKE_SUSPENDED;
-		/* The caller's own uses it counts: own_files_quiet(). */
-		if (state & REVOKE_USERS && !own)
+		if (state & REVOKE_USERS)
 			suspended |= REVOKE_PAUSING;
 	} while (!atomic64_try_cmpxchg(&rv->state, &state, suspended));
 	if ((suspended ^ state) & REVOKE_PAUSING)
@@ -272,25 +259,21 @@ static u64 file_suspend(struct revoke *rv)
 	return state;
 }
 
-struct suspend {
-	bool	mapped;		/* one of the files may be */
-	bool	used;		/* somebody is inside, perhaps the caller */
-};
-
-static void files_suspend(struct revokable *r, struct suspend *s)
+/* Returns whether somebody is inside. */
+static bool files_suspend(struct revokable *r)
 {
 	struct revoke *rv;
-	u64 state, ticket;
+	bool used = false;
+	u64 ticket;
 
 	guard(mutex)(&r->walk);
 	ticket = last_ticket(r);
 	while ((rv = next_file(r, ticket))) {
-		state = file_suspend(rv);
-		s->mapped |= !!(state & REVOKE_MAPPED);
-		s->used |= !!(state & REVOKE_USERS);
+		used |= !!(file_suspend(rv) & REVOKE_USERS);
 		revoke_put(rv);
 		cond_resched();
 	}
+	return used;
 }
 
 static void files_resume(struct revokable *r)
@@ -307,44 +290,19 @@ static void files_resume(struct revokable *r)
 	}
 }
 
-/* Is nobody else inside of the files that the caller is inside of? */
-static bool own_files_quiet(const struct revokable *r)
-{
-	const struct use_kind *kind;
-	struct revoke *rv;
-	u64 state;
-	int i;
-
-	for (i = 0; i < REVOKE_NAMES; i++) {
-		rv = name_read(current, i, &kind);
-		if (!rv || rv->r != r)
-			continue;
-		state = revoke_state(rv);
-		if (state & REVOKE_SUSPENDED &&
-		    FIELD_GET(REVOKE_USERS, state) > revoke_own_uses(rv))
-			return false;
-	}
-	return true;
-}
-
-static bool all_quiet(struct revokable *r)
-{
-	return !atomic_read(&r->pausing) && own_files_quiet(r);
-}
-
 /* A task may go to sleep after the kick, so it is repeated. */
-static int await_users(struct revokable *r)
+static void await_users(struct revokable *r)
 {
 	u64 ticket;
 
-	while (!wait_event_timeout(r->wait, all_quiet(r), HZ)) {
+	while (!wait_event_timeout(r->wait, !atomic_read(&r->pausing), HZ)) {
 		revoke_kick(r);
 		revoke_report(r);
 	}
 	/* And those that are on their way out. */
 	scoped_guard(spinlock, &r->lock)
 		ticket = r->ticket;
-	return revoke_wait(r, ticket, NULL, false);
+	revoke_wait(r, ticket, NULL, false);
 }
 
 /* Pollers look again; with no events given, all of them. */
@@ -374,7 +332,6 @@ static void revokable_poll_again(struct revokable *r)
 static void give_back(struct revokable *r)
 {
 	scoped_guard(spinlock, &r->lock) {
-		r->suspender = NULL;
 		if (r->state == REVOKABLE_SUSPENDED)
 			WRITE_ONCE(r->state, REVOKABLE_LIVE);
 	}
@@ -383,27 +340,21 @@ static void give_back(struct revokable *r)
 	 * done until now.
 	 */
 	files_resume(r);
-	scoped_guard(spinlock, &r->lock) {
-		r->suspending = false;
+	scoped_guard(spinlock, &r->lock)
 		r->changing = false;
-	}
 	wake_up_all(&r->resumed);
 	revokable_poll_again(r);
 }
 
-/* @failed: it is undone.  Somebody may have resumed it meanwhile, too. */
-static void suspend_end(struct revokable *r, bool failed)
+/* Somebody may have resumed it meanwhile. */
+static void suspend_end(struct revokable *r)
 {
 	bool suspended;
 
 	scoped_guard(spinlock, &r->lock) {
-		if (failed && r->suspended)
-			r->suspended--;
 		suspended = r->suspended;
-		if (suspended) {
-			r->suspending = false;
+		if (suspended)
 			r->changing = false;
-		}
 	}
 	if (suspended)
 		wake_up_all(&r->resumed);
@@ -417,60 +368,49 @@ static void suspend_end(struct revokable *r, bool failed)
  *
  * When this returns 0, and until revokable_resume(), no method runs for any
  * file of the object, except for those that cannot be put off: ->flush,
- * ->release, ->fasync, and what vm_ops have to say about the address space:
- * ->open, ->close, ->may_split, ->mremap, ->mprotect, ->pagesize, ->set_policy
- * and ->get_policy.  These the driver
- * keeps from the hardware itself.  Requests that methods have left behind are
- * its own business, too.
+ * ->release, ->fasync, and ->open and ->close of vm_ops.  These the driver keeps
+ * from the hardware itself.  Requests that methods have left behind are its own
+ * business, too.
  *
  * Other calls wait, or fail, see struct revokable_policy.  Who sleeps in a
  * method is woken as by a revoke, and called again after the resume if the
  * method returns -ERESTARTSYS; ops->kick is not called.  Access through
  * mappings ends at once.  Waits without limit for tasks inside of methods, as
- * revoke_it() does, but not for the caller's own uses: an ioctl may suspend its
- * object.
+ * revoke_it() does.
  *
  * Suspends nest; each has to be undone by a revokable_resume(), by whomever.
  * revokable_suspend() of an object that is being suspended waits for that.
  *
  * Context: may sleep.  The caller must hold no lock that a method or ->release
  *	of the object takes, nor any that is taken inside of an mmap_lock.
- * Return: 0; policy.error if the object is dead; -EBUSY if the caller is inside
- *	of a method, and the object is being suspended by somebody else, who may
- *	be waiting for it to leave, or its file is being revoked.
+ * Return: 0; policy.error if the object is dead; -EDEADLK, with a warning, if the
+ *	caller is inside of one of its methods, and would be waiting for itself.
  */
 int revokable_suspend(struct revokable *r)
 {
-	bool inside = revoke_caller_inside(r);
-	struct suspend s = {};
+	bool used;
 	int ret;
 
 	might_sleep();
-	/* Without names for its uses, it cannot be told which are its own. */
-	if (WARN_ON_ONCE(current->uses.unnamed))
-		return -EBUSY;
-	wait_event(r->resumed, (ret = suspend_begin(r, inside)) !=
-			       SUSPEND_BUSY);
+	if (WARN_ON_ONCE(revoke_caller_inside(r)))
+		return -EDEADLK;
+	wait_event(r->resumed, (ret = suspend_begin(r)) != SUSPEND_BUSY);
 	if (ret)
 		return ret;
 
-	files_suspend(r, &s);
-	if (s.mapped)
-		revoke_zap(r, REVOKE_SUSPENDED);
-	if (s.used)
+	used = files_suspend(r);
+	revoke_zap(r, REVOKE_SUSPENDED);
+	if (used)
 		revoke_kick(r);
 
-	if (!inside)
-		drain_acquire(r);
-	ret = await_users(r);
-	if (!inside)
-		drain_release(r);
+	drain_acquire(r);
+	await_users(r);
+	drain_release(r);
 
-	/* Those who were inside may have mapped a file for the first time. */
-	if (s.mapped || s.used)
-		revoke_zap(r, REVOKE_SUSPENDED);
-	suspend_end(r, ret);
-	return ret ? -EBUSY : 0;
+	/* Those who were inside may have mapped a file, be it for the first time. */
+	revoke_zap(r, REVOKE_SUSPENDED);
+	suspend_end(r);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(revokable_suspend);
 

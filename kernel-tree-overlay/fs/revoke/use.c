@@ -29,8 +29,8 @@
  * leave, suspend	Who finds SUSPENDED wakes the suspender, which looks at the
  *			count after it has begun to wait.  The count may have kept
  *			the object, so this is inside of RCU.
- * leave, kick		The name is cleared, and the count dropped, before @kicked
- *			is tested.  Who kicks sets that before it looks at the name
+ * leave, kick		The name is cleared, and the count dropped, or handed over
+ *			by queue_work(), before @kicked is tested.  Who kicks sets that before it looks at the name
  *			once more.  So either the kick is taken back, or the
  *			notification is cleared by the leaver: none remains.
  * fork			A child starts with no name, and is not counted.
@@ -44,6 +44,21 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+void drain_acquire(struct revokable *r)
+{
+	rwsem_acquire(&r->dep_map, 0, 0, _RET_IP_);
+}
+
+void drain_release(struct revokable *r)
+{
+	rwsem_release(&r->dep_map, _RET_IP_);
+}
+#else
+void drain_acquire(struct revokable *r) { }
+void drain_release(struct revokable *r) { }
+#endif
 
 /*
  * Names
@@ -121,21 +136,6 @@ bool revoke_caller_inside(const struct revokable *r)
 	return current->uses.unnamed;
 }
 
-/* How many of the counts that a suspend waits for are the caller's own? */
-unsigned int revoke_own_uses(const struct revoke *rv)
-{
-	const struct use_kind *kind;
-	unsigned int own = 0;
-	int i;
-
-	for (i = 0; i < REVOKE_NAMES; i++) {
-		if (name_read(current, i, &kind) == rv &&
-		    !(kind->flags & USE_RELEASE) && kind->one == REVOKE_USER)
-			own++;
-	}
-	return own;
-}
-
 /* Would a suspend of the object wait for the caller to leave? */
 static bool suspend_waits_for_caller(const struct revokable *r)
 {
@@ -143,9 +143,6 @@ static bool suspend_waits_for_caller(const struct revokable *r)
 	struct revoke *rv;
 	int i;
 
-	/* It does not wait for the one that suspends, and so lets nothing in. */
-	if (READ_ONCE(r->suspender) == current)
-		return false;
 	for (i = 0; i < REVOKE_NAMES; i++) {
 		rv = name_read(current, i, &kind);
 		if (rv && rv->r == r && !(kind->flags & USE_RELEASE) &&
@@ -504,9 +501,7 @@ static bool use_reenter(struct revoke *rv, int slot)
 	unsigned long broken = name->revoke;
 	u64 refused_by = kind->refused_by;
 
-	/* Who has suspended it would wait for its own resume. */
-	if (READ_ONCE(rv->r->suspender) == current ||
-	    suspend_waits_for_caller(rv->r))
+	if (suspend_waits_for_caller(rv->r))
 		refused_by &= ~REVOKE_SUSPENDED;
 
 	/* Pairs with name_read(). */
@@ -532,8 +527,7 @@ static bool use_reenter(struct revoke *rv, int slot)
  * If the file is suspended, this waits for it to be resumed, so the caller must
  * not hold a lock that is needed for that.
  *
- * ->mmap and ->fault, which hold one, do not wait but fail; nor does who has
- * suspended the object itself wait, but is let in.
+ * ->mmap and ->fault, which hold one, do not wait but fail.
  *
  * Context: the task that called break_using(); process context, may sleep.
  * Return: whether the file is still there, and the caller not killed.  If not,

@@ -358,8 +358,7 @@ bool revoke_cannot_wait(struct revokable *r, struct revoke *rv, bool killable)
 		left = state & REVOKE_REVOKED && !(kind->flags & USE_RELEASE);
 		/* Whoever suspends may be inside of what the caller waits for. */
 		paused = killable && state & REVOKE_SUSPENDED &&
-			 kind->one == REVOKE_USER &&
-			 READ_ONCE(mine->r->suspender) != current;
+			 kind->one == REVOKE_USER;
 		if (!left && !paused && !(kind->flags & USE_RELEASE))
 			continue;
 		if (rv ? mine == rv : revoke_belongs_to(mine, r))
@@ -441,24 +440,22 @@ static bool caller_inserts(const struct revokable *r)
  *
  * The files stay as they are: a fault may bring the pages back.  So the driver
  * first changes what its ->mmap and faults go by, under a lock of theirs or
- * without, and calls this then.  Who is in one of them, or in
- * start_using_vma(), may have looked before that, and is waited for.  Whoever
- * comes later sees the change.  So, on return, no page table entry leads to the
+ * without, and calls this then.  Who is in one of them may have looked before
+ * that, and is waited for.  Whoever comes later sees the change.  So, on return, no page table entry leads to the
  * part, except for those that have been allowed to after the change.  Private
  * copies have been taken, too.
  *
  * A method other than those that inserts entries into mappings of its own file
- * is not waited for, unless it has called start_using_vma(), too: it could be
- * asleep for good.
+ * is not waited for: it could be asleep for good.
  *
  * As for unmap_mapping_range(), private mappings made by remap_pfn_range() are
  * where their PFN is.  If that is not their offset, only shared ones should be
  * allowed.
  *
- * Context: may sleep.  Not in ->mmap, a fault, or start_using_vma() of the same
- *	object, where two callers would wait for each other.  The caller must
- *	hold no lock that ->mmap or a fault of the object takes, nor any that is
- *	taken inside of an mmap_lock.
+ * Context: may sleep.  Not in ->mmap or a fault of the same object, where two
+ *	callers would wait for each other.  The caller must hold no lock that
+ *	->mmap or a fault of the object takes, nor any that is taken inside of
+ *	an mmap_lock.
  */
 void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr)
 {

@@ -54,10 +54,11 @@ struct vm_operations_struct;
 #define REVOKABLE_DONTCOPY		BIT(5)
 
 /*
- * The methods are called as they are, also for a file that has been revoked: each
- * begins a use with start_using() where it gets at the object, so that it can copy
- * to and from user memory before and after.  They, and what they do without a use,
- * must not be in a module.  Faults and ->mmap are uses all the same.
+ * The methods are called as they are, also for a file that has been revoked, and
+ * ->release when the file is closed.  They keep the object by means of their own
+ * where they get at it, start_using() for one, so that they can copy to and from
+ * user memory before and after.  So they must not be in a module.  Faults and ->mmap
+ * are uses all the same.
  */
 #define REVOKABLE_OWN_USES		BIT(6)
 
@@ -204,8 +205,6 @@ int use_copy_to_user(struct file *file, void __user *to, const void *from,
 int use_copy_from_user(struct file *file, void *to, const void __user *from,
 		       size_t n);
 
-bool start_using_vma(struct vm_area_struct *vma, struct file_use *use);
-
 /**
  * revoke_it - the object has gone: revoke its open files, and allow no more
  * @r: the object, with its children
@@ -285,12 +284,6 @@ static inline void stop_using(struct file_use *use)
 {
 }
 
-static inline bool start_using_vma(struct vm_area_struct *vma,
-				   struct file_use *use)
-{
-	return true;
-}
-
 static inline void break_using(struct file *file, struct file_break *brk)
 {
 }
@@ -328,19 +321,6 @@ static inline void revoke_async_done(struct kiocb *iocb, long ret)
 }
 
 #endif /* CONFIG_REVOKE */
-
-/**
- * stop_using_vma - end what start_using_vma() began
- * @use: the record given to start_using_vma()
- *
- * Touches @use only; VMA and file may be gone.
- *
- * Context: the task that called start_using_vma(), process context.
- */
-static inline void stop_using_vma(struct file_use *use)
-{
-	stop_using(use);
-}
 
 /**
  * struct fd_using - a descriptor's file, kept from being taken away

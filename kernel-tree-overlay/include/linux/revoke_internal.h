@@ -38,10 +38,7 @@ struct revokable {
 	spinlock_t			lock;	/* all down to @zap_list */
 	enum revokable_state		state;
 	unsigned int			suspended;	/* how many times */
-	bool				changing;	/* by a suspend or a resume ... */
-	bool				suspending;	/* ... that waits for users */
-	/* who has suspended it from within, to be compared with current */
-	const struct task_struct	*suspender;
+	bool				changing;	/* by a suspend or a resume */
 	/* those that a revoke has still to find, and those on their way out */
 	struct list_head		files;
 	struct list_head		leaving;

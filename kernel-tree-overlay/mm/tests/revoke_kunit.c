@@ -101,12 +101,14 @@ struct toy {
 	struct file				*gives_to;	/* the mapping */
 	bool					nests;	/* and calls its ->mmap */
 	long					fault_blocks;	/* at this page */
+	bool					fault_held;	/* until let go */
 	bool					fault_unlocks;
 	atomic_t				files;
 	atomic_t				releases;
 	atomic_t				faults;
 	atomic_t				opens;
 	atomic_t				closes;
+	bool					close_waits;	/* at the gate */
 	int					closes_at_release;
 	bool					taken[NR_PAGES];
 	bool					late;	/* vm_ops after release */
@@ -145,6 +147,10 @@ static void toy_vm_close(struct vm_area_struct *vma)
 	struct toy *toy = vma->vm_private_data;
 
 	toy_vm_called(toy, &toy->closes);
+	if (toy->close_waits) {
+		complete(&toy->inside);
+		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+	}
 }
 
 static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
@@ -165,7 +171,10 @@ static vm_fault_t toy_vm_fault(struct vm_fault *vmf)
 		if (toy->fault_unlocks)
 			mmap_read_unlock(vmf->vma->vm_mm);
 		complete(&toy->inside);
-		wait_event_timeout(toy->queue, READ_ONCE(toy->gate), TIMEOUT);
+		wait_event_timeout(toy->queue,
+				   READ_ONCE(toy->gate) &&
+				   (!toy->fault_held || READ_ONCE(toy->let_go)),
+				   TIMEOUT);
 		if (toy->fault_unlocks)
 			return VM_FAULT_RETRY;
 	}
@@ -718,25 +727,24 @@ static long do_use(struct toy_task *t)
 	return 0;
 }
 
-/* Put an entry into a mapping from outside, when the test lets go of it. */
+/* As a method that inserts an entry, when the test lets go of it. */
 static long do_insert(struct toy_task *t)
 {
 	struct vm_area_struct *vma;
 	struct file_use use;
-	long ret = -ENODEV;
+	long ret = -EFAULT;
 
+	if (!start_using(t->file, &use))
+		return -ENODEV;
+	complete(&t->toy->inside);
+	wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go), TIMEOUT);
 	mmap_read_lock(t->toy->mm);
 	vma = vma_lookup(t->toy->mm, t->addr);
-	if (vma && start_using_vma(vma, &use)) {
-		complete(&t->toy->inside);
-		wait_event_timeout(t->toy->queue, READ_ONCE(t->toy->let_go),
-				   TIMEOUT);
-		ret = vmf_insert_pfn(vma, t->addr,
-				     page_to_pfn(t->toy->pages)) ==
-		      VM_FAULT_NOPAGE ? 0 : -ENOMEM;
-		stop_using_vma(&use);
-	}
+	if (vma && vmf_insert_pfn(vma, t->addr, page_to_pfn(t->toy->pages)) ==
+		   VM_FAULT_NOPAGE)
+		ret = 0;
 	mmap_read_unlock(t->toy->mm);
+	stop_using(&use);
 	return ret;
 }
 
@@ -1068,6 +1076,38 @@ static void revoke_mm_orphan_async_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), -EFAULT);
 }
 
+static long do_revoke_inode(struct toy_task *t)
+{
+	return revoke_files_of_inode(t->toy->r, file_inode(t->file));
+}
+
+static const struct file_operations no_fops;
+
+/* Its struct file has gone, and is another one. */
+static void revoke_mm_orphan_inode_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct toy_task *toucher = toy_orphan(test, toy);
+	struct toy_task *revoker;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		file = anon_inode_create_getfile("[toy]", &no_fops, NULL, O_RDWR,
+						 NULL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+		KUNIT_ASSERT_EQ(test, 0,
+				kunit_add_action_or_reset(test,
+							  toy_close_action,
+							  file));
+	}
+	revoker = toy_run(test, toy, toucher->file, 0, do_revoke_inode);
+	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), -EFAULT);
+}
+
 /* mmap(2) of what is revoked fails, and unmaps nothing for it. */
 static void revoke_mm_mmap_revoked_test(struct kunit *test)
 {
@@ -1193,22 +1233,6 @@ static void revoke_mm_close_refused_test(struct kunit *test)
  * The tables.  Every member there is, with a result of its own.
  */
 
-static int full_may_split(struct vm_area_struct *vma, unsigned long addr)
-{
-	return 1;
-}
-
-static int full_mremap(struct vm_area_struct *vma)
-{
-	return 2;
-}
-
-static int full_mprotect(struct vm_area_struct *vma, unsigned long start,
-			 unsigned long end, unsigned long newflags)
-{
-	return 3;
-}
-
 static vm_fault_t full_fault(struct vm_fault *vmf)
 {
 	return VM_FAULT_NOPAGE;
@@ -1223,11 +1247,6 @@ static vm_fault_t full_map_pages(struct vm_fault *vmf, pgoff_t start,
 				 pgoff_t end)
 {
 	return VM_FAULT_RETRY;
-}
-
-static unsigned long full_pagesize(struct vm_area_struct *vma)
-{
-	return 4 * PAGE_SIZE;
 }
 
 static vm_fault_t full_page_mkwrite(struct vm_fault *vmf)
@@ -1257,51 +1276,74 @@ static const char *full_name(struct vm_area_struct *vma)
 	return "toy";
 }
 
-#ifdef CONFIG_NUMA
-static int full_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
-{
-	return 5;
-}
-
-static struct mempolicy *full_get_policy(struct vm_area_struct *vma,
-					 unsigned long addr, pgoff_t *ilx)
-{
-	return ERR_PTR(-6);
-}
-#endif
-
 static const struct vm_operations_struct full_vm_ops = {
 	.open		= toy_vm_open,
 	.close		= toy_vm_close,
 	.mapped		= full_mapped,
-	.may_split	= full_may_split,
-	.mremap		= full_mremap,
-	.mprotect	= full_mprotect,
 	.fault		= full_fault,
 	.huge_fault	= full_huge_fault,
 	.map_pages	= full_map_pages,
-	.pagesize	= full_pagesize,
 	.page_mkwrite	= full_page_mkwrite,
 	.pfn_mkwrite	= full_pfn_mkwrite,
 	.access		= full_access,
 	.name		= full_name,
-#ifdef CONFIG_NUMA
-	.set_policy	= full_set_policy,
-	.get_policy	= full_get_policy,
-#endif
 };
 
-#ifdef CONFIG_FIND_NORMAL_PAGE
-static struct page *find_no_page(struct vm_area_struct *vma,
-				 unsigned long addr)
+static int no_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return 0;
+}
+
+static int no_mremap(struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static int no_mprotect(struct vm_area_struct *vma, unsigned long start,
+		       unsigned long end, unsigned long newflags)
+{
+	return 0;
+}
+
+static unsigned long no_pagesize(struct vm_area_struct *vma)
+{
+	return PAGE_SIZE;
+}
+
+#ifdef CONFIG_NUMA
+static int no_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
+{
+	return 0;
+}
+
+static struct mempolicy *no_get_policy(struct vm_area_struct *vma,
+				       unsigned long addr, pgoff_t *ilx)
 {
 	return NULL;
 }
-
-static const struct vm_operations_struct normal_page_vm_ops = {
-	.find_normal_page	= find_no_page,
-};
 #endif
+
+#ifdef CONFIG_FIND_NORMAL_PAGE
+static struct page *no_normal_page(struct vm_area_struct *vma,
+				   unsigned long addr)
+{
+	return NULL;
+}
+#endif
+
+static const struct vm_operations_struct refused_vm_ops[] = {
+	{ .may_split = no_may_split },
+	{ .mremap = no_mremap },
+	{ .mprotect = no_mprotect },
+	{ .pagesize = no_pagesize },
+#ifdef CONFIG_NUMA
+	{ .set_policy = no_set_policy },
+	{ .get_policy = no_get_policy },
+#endif
+#ifdef CONFIG_FIND_NORMAL_PAGE
+	{ .find_normal_page = no_normal_page },
+#endif
+};
 
 static const struct vm_operations_struct empty_vm_ops = {
 };
@@ -1350,15 +1392,16 @@ static void revoke_mm_tables_refused_test(struct kunit *test)
 	struct file *file = toy_file_new(test, toy);
 	struct file *other = toy_file_new(test, toy);
 	struct vm_area_struct vma = { .vm_file = get_file(file) };
+	int i;
 
 	kunit_warning_suppress(test) {
 		toy->vm_ops = NULL;
 		KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
 	}
-#ifdef CONFIG_FIND_NORMAL_PAGE
-	toy->vm_ops = &normal_page_vm_ops;
-	KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
-#endif
+	for (i = 0; i < ARRAY_SIZE(refused_vm_ops); i++) {
+		toy->vm_ops = &refused_vm_ops[i];
+		KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
+	}
 	toy->vm_ops = &toy_vm_ops;
 	toy->gives_to = other;
 	KUNIT_EXPECT_EQ(test, call_mmap(file, &vma), -EINVAL);
@@ -1385,43 +1428,27 @@ static void revoke_mm_presence_test(struct kunit *test)
 	empty = table_of(test, file, &empty_vm_ops);
 	expect_wrapped(test, full->open, full_vm_ops.open, empty->open);
 	expect_wrapped(test, full->close, full_vm_ops.close, empty->close);
-	expect_wrapped(test, full->may_split, full_vm_ops.may_split,
-		       empty->may_split);
-	expect_wrapped(test, full->mremap, full_vm_ops.mremap, empty->mremap);
-	expect_wrapped(test, full->mprotect, full_vm_ops.mprotect,
-		       empty->mprotect);
 	expect_wrapped(test, full->fault, full_vm_ops.fault, empty->fault);
 	expect_wrapped(test, full->huge_fault, full_vm_ops.huge_fault,
 		       empty->huge_fault);
 	expect_wrapped(test, full->map_pages, full_vm_ops.map_pages,
 		       empty->map_pages);
-	expect_wrapped(test, full->pagesize, full_vm_ops.pagesize,
-		       empty->pagesize);
 	expect_wrapped(test, full->page_mkwrite, full_vm_ops.page_mkwrite,
 		       empty->page_mkwrite);
 	expect_wrapped(test, full->pfn_mkwrite, full_vm_ops.pfn_mkwrite,
 		       empty->pfn_mkwrite);
 	expect_wrapped(test, full->access, full_vm_ops.access, empty->access);
-#ifdef CONFIG_NUMA
-	expect_wrapped(test, full->set_policy, full_vm_ops.set_policy,
-		       empty->set_policy);
-	expect_wrapped(test, full->get_policy, full_vm_ops.get_policy,
-		       empty->get_policy);
-#endif
 	/* Called during mmap only */
 	KUNIT_EXPECT_PTR_EQ(test, full->mapped, &full_mapped);
 	KUNIT_EXPECT_NULL(test, empty->mapped);
 	/* Would be used without a use */
 	KUNIT_EXPECT_NULL(test, full->name);
-#ifdef CONFIG_FIND_NORMAL_PAGE
-	KUNIT_EXPECT_NULL(test, full->find_normal_page);
-#endif
 #ifdef CONFIG_USERFAULTFD
 	KUNIT_EXPECT_NULL(test, full->uffd_ops);
 #endif
 }
 
-/* They pass everything on; after a revoke munmap and MAP_FIXED do not fail. */
+/* They pass everything on; after a revoke nothing reaches the driver. */
 static void revoke_mm_members_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
@@ -1435,13 +1462,9 @@ static void revoke_mm_members_test(struct kunit *test)
 
 	ops = table_of(test, file, &full_vm_ops);
 	vma.vm_ops = ops;
-	KUNIT_EXPECT_EQ(test, ops->may_split(&vma, 0), 1);
-	KUNIT_EXPECT_EQ(test, ops->mremap(&vma), 2);
-	KUNIT_EXPECT_EQ(test, ops->mprotect(&vma, 0, 0, 0), 3);
 	EXPECT_FAULT_EQ(test, ops->fault(&vmf), VM_FAULT_NOPAGE);
 	EXPECT_FAULT_EQ(test, ops->huge_fault(&vmf, 0), VM_FAULT_FALLBACK);
 	EXPECT_FAULT_EQ(test, ops->map_pages(&vmf, 0, 0), VM_FAULT_RETRY);
-	KUNIT_EXPECT_EQ(test, ops->pagesize(&vma), 4 * PAGE_SIZE);
 	EXPECT_FAULT_EQ(test, ops->page_mkwrite(&vmf), VM_FAULT_LOCKED);
 	EXPECT_FAULT_EQ(test, ops->pfn_mkwrite(&vmf), VM_FAULT_OOM);
 	KUNIT_EXPECT_EQ(test, ops->access(&vma, 0, NULL, 4, 0), 4);
@@ -1449,30 +1472,16 @@ static void revoke_mm_members_test(struct kunit *test)
 	ops->close(&vma);
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->opens), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
-#ifdef CONFIG_NUMA
-	KUNIT_EXPECT_EQ(test, ops->set_policy(&vma, NULL), 5);
-	KUNIT_EXPECT_PTR_EQ(test, ops->get_policy(&vma, 0, NULL), ERR_PTR(-6));
-#endif
 
 	KUNIT_ASSERT_EQ(test, revoke_file(file), 0);
-	KUNIT_EXPECT_EQ(test, ops->may_split(&vma, 0), 0);
-	KUNIT_EXPECT_EQ(test, ops->mremap(&vma), 0);
-	KUNIT_EXPECT_EQ(test, ops->mprotect(&vma, 0, 0, 0), 0);
-	KUNIT_EXPECT_EQ(test, ops->pagesize(&vma), PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, ops->access(&vma, 0, NULL, 4, 0), -EFAULT);
 	ops->open(&vma);
 	ops->close(&vma);
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->opens), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&toy->closes), 1);
-#ifdef CONFIG_NUMA
-	KUNIT_EXPECT_EQ(test, ops->set_policy(&vma, NULL), 0);
-	/* As without a method */
-	vma.vm_policy = ERR_PTR(-7);
-	KUNIT_EXPECT_PTR_EQ(test, ops->get_policy(&vma, 0, NULL), ERR_PTR(-7));
-#endif
 }
 
-/* G2: who inserts entries from outside is waited for, or kept out. */
+/* G2: a method that inserts entries is waited for, or kept out. */
 static void revoke_mm_insert_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
@@ -1498,32 +1507,21 @@ static void revoke_mm_insert_test(struct kunit *test)
 	unmap(test, addr);
 }
 
-/* What is not revokable can be inserted into, and is no use of anything. */
-static void revoke_mm_insert_plain_test(struct kunit *test)
+/* Also where methods begin their uses themselves. */
+static void revoke_mm_own_uses_test(struct kunit *test)
 {
-	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
-	struct file *file = toy_plain_file(test, toy);
-	struct vm_area_struct *vma;
-	unsigned long addr[2];
-	struct file_use use;
-	int i;
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_flags(test, c->shape, REVOKABLE_OWN_USES |
+						REVOKABLE_CLOSE_AT_RELEASE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
 
-	addr[0] = map_toy(test, file, MAP_SHARED);
-	addr[1] = map_toy(test, NULL, MAP_PRIVATE | MAP_ANONYMOUS);
-	mmap_read_lock(current->mm);
-	for (i = 0; i < ARRAY_SIZE(addr); i++) {
-		memset(&use, 0xff, sizeof(use));
-		vma = vma_lookup(current->mm, addr[i]);
-		KUNIT_EXPECT_NOT_NULL(test, vma);
-		if (!vma)
-			continue;
-		KUNIT_EXPECT_TRUE(test, start_using_vma(vma, &use));
-		KUNIT_EXPECT_NULL(test, use.revoke);
-		stop_using_vma(&use);
-	}
-	mmap_read_unlock(current->mm);
-	for (i = 0; i < ARRAY_SIZE(addr); i++)
-		unmap(test, addr[i]);
+	expect_mapped(test, addr);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_gone(test, addr);
+	KUNIT_EXPECT_EQ(test, try_map(file, 0, 0, NR_PAGES, MAP_SHARED),
+			-EIDRM);
+	unmap(test, addr);
 }
 
 static bool toy_populates(const struct toy *toy)
@@ -1694,30 +1692,31 @@ static void revoke_mm_range_mmap_test(struct kunit *test)
 			toy_populates(toy) ? NR_PAGES - 2 : 0);
 }
 
-/* Likewise somebody else.  Who comes while they wait is not waited for. */
-static void revoke_mm_range_insert_test(struct kunit *test)
+/* Who comes while it waits is not waited for. */
+static void revoke_mm_range_newcomer_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
 	struct file *file = toy_file_new(test, toy);
 	unsigned long addr = map_toy(test, file, MAP_SHARED);
-	struct toy_task *inserter, *zapper, *toucher;
+	struct toy_task *mapper, *zapper, *toucher;
 
-	inserter = toy_run(test, toy, file, addr + PAGE_SIZE, do_insert);
+	toy->mmap_waits = true;
+	mapper = toy_run(test, toy, file, 0, do_map_and_count);
 	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
 	toy_take(toy);
 	zapper = toy_run(test, toy, file, 0, do_zap_range);
 	KUNIT_EXPECT_TRUE(test, stays_away(&zapper->done));
 	toy->fault_blocks = 3;
+	toy->fault_held = true;
 	toucher = toy_run(test, toy, file, addr + 3 * PAGE_SIZE, do_touch);
 	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
 
-	toy_let_go(toy);
-	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
-	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
-	KUNIT_EXPECT_FALSE(test, completion_done(&toucher->done));
 	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, zapper), 0);
+	KUNIT_EXPECT_FALSE(test, completion_done(&toucher->done));
+	toy_let_go(toy);
 	KUNIT_EXPECT_EQ(test, toy_result(test, toucher), 'D');
+	KUNIT_EXPECT_EQ(test, toy_result(test, mapper), 0);
 	unmap(test, addr);
 }
 
@@ -2140,25 +2139,65 @@ static void revoke_mm_suspend_orphan_test(struct kunit *test)
 	revokable_resume(toy->r);
 }
 
-/* Not so for the use of the one who suspends. */
-static void revoke_mm_suspend_self_test(struct kunit *test)
+/* When what is mapped already, of another object, is being unmapped. */
+static long do_suspend_inside(struct toy_task *t)
 {
-	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
-	struct file *file = toy_file_new(test, toy);
-	unsigned long addr = map_toy(test, file, MAP_SHARED);
-	struct file_use use;
+	struct toy *other = (struct toy *)t->addr;
+	long ret = -ETIME;
 
-	KUNIT_EXPECT_EQ(test, touch(addr), 'A');
-	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
-	KUNIT_EXPECT_EQ(test, revokable_suspend(toy->r), 0);
-	expect_gone(test, addr);
-	revokable_resume(toy->r);
-	KUNIT_EXPECT_EQ(test, touch(addr), 'A');
+	if (came(&other->inside))
+		ret = revokable_suspend(t->toy->r);
+	return ret;
+}
+
+static long do_open_gate_suspended(struct toy_task *t)
+{
+	struct toy *other = (struct toy *)t->addr;
+	unsigned long end = jiffies + TIMEOUT;
+
+	while (!file_suspended(t->file) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	toy_open_gate(other);
+	return 0;
+}
+
+/*
+ * A method of a file that is being revoked maps another one, which is suspended
+ * after it has looked: nobody was seen inside, and nothing mapped.
+ */
+static void revoke_mm_suspend_mmap_inside_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_INSERT_PAGE);
+	struct toy *other = toy_new(test, TOY_FAULT_PAGE);
+	struct file *outer = toy_file_new(test, toy);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *revoker, *suspender;
+	struct file_use use;
+	unsigned long addr;
+
+	other->vm_ops = &toy_vm_ops_close;
+	other->close_waits = true;
+	addr = map_toy(test, toy_plain_file(test, other), MAP_SHARED);
+	/* No assertions while records are on the stack */
+	KUNIT_EXPECT_TRUE(test, start_using(outer, &use));
+	revoker = toy_run(test, toy, outer, 0, do_revoke);
+	while (!file_revoked(outer))
+		schedule_timeout_uninterruptible(1);
+	suspender = toy_run(test, toy, file, (unsigned long)other,
+			    do_suspend_inside);
+	toy_run(test, toy, file, (unsigned long)other, do_open_gate_suspended);
+	KUNIT_EXPECT_EQ(test, try_map(file, addr, 0, NR_PAGES, MAP_SHARED),
+			addr);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), NR_PAGES);
 	stop_using(&use);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	revokable_resume(toy->r);
 	unmap(test, addr);
 }
 
-/* Who inserts from outside is waited for, and refused from then on. */
+/* A method that inserts is waited for, and refused from then on. */
 static void revoke_mm_suspend_insert_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
@@ -2182,29 +2221,6 @@ static void revoke_mm_suspend_insert_test(struct kunit *test)
 	inserter = toy_run(test, toy, file, addr, do_insert);
 	KUNIT_EXPECT_EQ(test, toy_result(test, inserter), 0);
 	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
-	unmap(test, addr);
-}
-
-/* But not in a method that is waited for: what it inserts is zapped. */
-static void revoke_mm_suspend_insert_inside_test(struct kunit *test)
-{
-	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
-	struct file *file = toy_file_new(test, toy);
-	unsigned long addr = map_toy(test, file, MAP_SHARED);
-	struct toy_task *suspender, task = { .toy = toy, .addr = addr };
-	struct file_use use;
-
-	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
-	suspender = toy_run(test, toy, file, 0, do_suspend);
-	while (!file_suspended(file))
-		schedule_timeout_uninterruptible(1);
-	toy_let_go(toy);
-	KUNIT_EXPECT_EQ(test, do_insert(&task), 0);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 1);
-	stop_using(&use);
-	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
-	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
-	revokable_resume(toy->r);
 	unmap(test, addr);
 }
 
@@ -2284,6 +2300,7 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_busy_test),
 	KUNIT_CASE(revoke_mm_orphan_test),
 	KUNIT_CASE(revoke_mm_orphan_async_test),
+	KUNIT_CASE(revoke_mm_orphan_inode_test),
 	KUNIT_CASE_PARAM(revoke_mm_mmap_revoked_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_mmap_busy_test),
 	KUNIT_CASE(revoke_mm_close_test),
@@ -2295,13 +2312,13 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_presence_test),
 	KUNIT_CASE(revoke_mm_members_test),
 	KUNIT_CASE(revoke_mm_insert_test),
-	KUNIT_CASE(revoke_mm_insert_plain_test),
+	KUNIT_CASE_PARAM(revoke_mm_own_uses_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_range_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_range_ends_test),
 	KUNIT_CASE(revoke_mm_range_private_test),
 	KUNIT_CASE_PARAM(revoke_mm_range_fault_test, fault_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_range_mmap_test, toy_gen_params),
-	KUNIT_CASE(revoke_mm_range_insert_test),
+	KUNIT_CASE(revoke_mm_range_newcomer_test),
 	KUNIT_CASE(revoke_mm_range_method_test),
 #ifdef __HAVE_PFNMAP_TRACKING
 	KUNIT_CASE(revoke_mm_memtype_test),
@@ -2319,9 +2336,8 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_fault_pfn_test),
 	KUNIT_CASE(revoke_mm_suspend_inside_test),
 	KUNIT_CASE(revoke_mm_suspend_orphan_test),
-	KUNIT_CASE(revoke_mm_suspend_self_test),
+	KUNIT_CASE(revoke_mm_suspend_mmap_inside_test),
 	KUNIT_CASE(revoke_mm_suspend_insert_test),
-	KUNIT_CASE(revoke_mm_suspend_insert_inside_test),
 	KUNIT_CASE_PARAM(revoke_mm_suspend_range_test, toy_gen_params),
 #ifdef __HAVE_PFNMAP_TRACKING
 	KUNIT_CASE(revoke_mm_suspend_memtype_test),

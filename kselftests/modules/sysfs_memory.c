@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file of sysfs that can be mapped, of a driver that wants to know of each VMA:
+ * /sys/kernel/sysfs_memory/memory.
+ *
+ * It is there while "present" is 1.  "vmas" is how many there are: mapped or opened,
+ * and not closed.
+ */
+#include <linux/gfp.h>
+#include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sysfs.h>
+
+static struct kobject *memory_dir;
+static struct page *memory_page;
+static atomic_t memory_vmas;
+static DEFINE_MUTEX(memory_lock);	/* for @memory_present */
+static bool memory_present;
+
+static void memory_open(struct vm_area_struct *vma)
+{
+	atomic_inc(&memory_vmas);
+}
+
+static void memory_close(struct vm_area_struct *vma)
+{
+	atomic_dec(&memory_vmas);
+}
+
+static vm_fault_t memory_fault(struct vm_fault *vmf)
+{
+	if (vmf->pgoff)
+		return VM_FAULT_SIGBUS;
+	get_page(memory_page);
+	vmf->page = memory_page;
+	return 0;
+}
+
+static const struct vm_operations_struct memory_vm_ops = {
+	.open	= memory_open,
+	.close	= memory_close,
+	.fault	= memory_fault,
+};
+
+static int memory_mmap(struct file *file, struct kobject *kobj,
+		       const struct bin_attribute *attr,
+		       struct vm_area_struct *vma)
+{
+	vma->vm_ops = &memory_vm_ops;
+	memory_open(vma);
+	return 0;
+}
+
+static const struct bin_attribute memory_attr = {
+	.attr	= { .name = "memory", .mode = 0600 },
+	.size	= PAGE_SIZE,
+	.mmap	= memory_mmap,
+};
+
+static int memory_set_present(bool present)
+{
+	int err = 0;
+
+	guard(mutex)(&memory_lock);
+	if (present == memory_present)
+		return 0;
+	if (present) {
+		atomic_set(&memory_vmas, 0);
+		err = sysfs_create_bin_file(memory_dir, &memory_attr);
+	} else {
+		sysfs_remove_bin_file(memory_dir, &memory_attr);
+	}
+	if (!err)
+		memory_present = present;
+	return err;
+}
+
+static ssize_t present_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool present;
+	int err = kstrtobool(buf, &present);
+
+	return err ?: memory_set_present(present) ?: count;
+}
+static struct kobj_attribute present_attr = __ATTR_WO(present);
+
+static ssize_t vmas_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%d\n", atomic_read(&memory_vmas));
+}
+static struct kobj_attribute vmas_attr = __ATTR_RO(vmas);
+
+static const struct attribute *memory_attrs[] = {
+	&present_attr.attr,
+	&vmas_attr.attr,
+	NULL
+};
+
+static int __init memory_init(void)
+{
+	int err = -ENOMEM;
+
+	memory_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	memory_dir = kobject_create_and_add("sysfs_memory", kernel_kobj);
+	if (memory_page && memory_dir)
+		err = sysfs_create_files(memory_dir, memory_attrs);
+	if (!err)
+		return 0;
+	kobject_put(memory_dir);
+	if (memory_page)
+		__free_page(memory_page);
+	return err;
+}
+module_init(memory_init);
+
+static void __exit memory_exit(void)
+{
+	sysfs_remove_files(memory_dir, memory_attrs);
+	memory_set_present(false);
+	kobject_put(memory_dir);
+	__free_page(memory_page);
+}
+module_exit(memory_exit);
+
+MODULE_DESCRIPTION("A mappable file in sysfs, for the tests of revoke");
+MODULE_LICENSE("GPL");
