@@ -9,7 +9,7 @@
  * variants: UNNAMED_IGNORED:deadlock FORK_COPIES:kick NO_TOMBSTONE:count
  * variants: LOOK_BEFORE_NAME:G2 SCAN_FIRST:G2 AWAIT_NO_REREAD:deadlock
  * variants: BUSY_IGNORED:G2 ONE_RANGE_ZAP:G2
- * unreached: 0
+ * unreached: 8 (file 0 has the first name, file 1 another one; a user task needs no watch)
  *
  * task()	a task in a method of file 0, and within that in one of file 1,
  *		that may sleep in both, or be outside of file 0 in between.
@@ -47,6 +47,11 @@
 #define NAMES		2	/* REVOKE_NAMES */
 #define UNNAMED		NAMES
 #define BROKEN		9	/* NAME_BROKEN */
+#ifdef NO_TOMBSTONE
+#define TOMBSTONE	0
+#else
+#define TOMBSTONE	BROKEN
+#endif
 
 #define USER_TASK	0
 #define WORKER		1	/* PF_USER_WORKER */
@@ -167,9 +172,10 @@ inline unkick(s)
 
 inline name_kicked(s)
 {
-#ifndef UNKICK_NEVER
 	if
-#ifdef LEAVE_NO_BARRIER
+#ifdef UNKICK_NEVER
+	:: false ->
+#elif defined(LEAVE_NO_BARRIER)
 	:: attention && !(s == UNNAMED && unnamed) ->
 #else
 	:: any_kicked && !(s == UNNAMED && unnamed) ->
@@ -183,7 +189,6 @@ inline name_kicked(s)
 #endif
 	:: else
 	fi
-#endif
 }
 
 inline decrement(f)
@@ -205,23 +210,19 @@ inline leave(s, f)
 	fi
 }
 
-inline out(s, f)
+inline step_out(s, f)
 {
-#ifdef NO_TOMBSTONE
-	name[s] = 0;
-#else
-	name[s] = BROKEN;
-#endif
+	name[s] = TOMBSTONE;
 	decrement(f);
 	name_kicked(s)
 }
 
-inline in(s, f, ok)
+inline step_in(s, f, ok)
 {
 	name[s] = f + 1;
 	count_enter(f, ok);
 	if
-	:: !ok -> name[s] = BROKEN; name_kicked(s)
+	:: !ok -> name[s] = TOMBSTONE; name_kicked(s)
 	:: else
 	fi
 }
@@ -263,7 +264,7 @@ proctype task()
 	:: ok ->
 		if
 		:: run child()
-		:: s0 < UNNAMED -> out(s0, 0); is_out = true
+		:: s0 < UNNAMED -> step_out(s0, 0); is_out = true
 		:: skip
 		fi;
 		enter(1, s1, ok);
@@ -277,7 +278,7 @@ proctype task()
 		:: else
 		fi;
 		if
-		:: is_out -> in(s0, 0, ok)
+		:: is_out -> step_in(s0, 0, ok)
 		:: else -> ok = true
 		fi;
 		if
@@ -305,19 +306,13 @@ proctype adder()
 	added = true
 }
 
-inline still_inside(s, f, found)
-{
-	if
-	:: s < UNNAMED -> found = name[s] == f + 1
-	:: else -> found = unnamed > 0
-	fi
-}
+#define still_inside(s, f)	(s < UNNAMED && name[s] == f + 1 || s == UNNAMED && unnamed)
 
 inline notify(s, f)
 {
 #ifdef KICK_NO_BARRIER
 	/* The load was before the store. */
-	still_inside(s, f, found);
+	found = still_inside(s, f);
 #endif
 #ifndef KICK_UNLOCKED
 	spin_lock(task_lock);
@@ -327,7 +322,7 @@ inline notify(s, f)
 #if defined(KICK_NO_REREAD)
 	found = true;
 #elif !defined(KICK_NO_BARRIER)
-	still_inside(s, f, found);
+	found = still_inside(s, f);
 #endif
 	if
 	:: !found -> kicked[s] = before
@@ -340,33 +335,32 @@ inline notify(s, f)
 	d_step { found = false; before = false }
 }
 
-/* What is not a name of a marked file is passed by. */
+/* An unnamed use may be one of any file. */
 inline kick(f)
 {
-	if
-	:: name[0] == f + 1 -> notify(0, f)
-	:: else
-	fi;
-	if
-	:: name[1] == f + 1 -> notify(1, f)
-	:: else
-	fi;
-#ifndef UNNAMED_IGNORED
-	if
-	:: unnamed > 0 -> notify(UNNAMED, f)
-	:: else
-	fi
+	do
+#ifdef UNNAMED_IGNORED
+	:: s < UNNAMED && still_inside(s, f) -> notify(s, f); s++
+	:: s < UNNAMED && !still_inside(s, f) -> s++
+	:: s == UNNAMED -> break
+#else
+	:: s <= UNNAMED && still_inside(s, f) -> notify(s, f); s++
+	:: s <= UNNAMED && !still_inside(s, f) -> s++
+	:: s > UNNAMED -> break
 #endif
+	od;
+	s = 0
 }
 
 proctype kicker(byte f)
 {
 	bit found, before;
+	byte s;
 
 	atomic { revoked[f] = true; marked = true }
 	if
 	:: users[f] == 0
-	:: users[f] > 0 -> kick(f)
+	:: true -> kick(f)	/* perhaps for another task */
 	fi;
 	/* The walk also comes to the child, which is inside of nothing. */
 	KICK(!forked || child_name == 0);
@@ -377,14 +371,17 @@ proctype kicker(byte f)
 proctype watch()
 {
 	bit found, before;
+	byte s, f;
 
 #ifndef KICK_ONCE
 end:	do
 	:: timeout ->
 		if
-		:: users[0] > 0 -> kick(0)
+		:: users[0] > 0 -> f = 0
+		:: users[1] > 0 -> f = 1
 		:: else -> break
-		fi
+		fi;
+		kick(f)
 	od
 #endif
 }
@@ -521,15 +518,17 @@ init {
 		:: names = 1
 		fi;
 		run task();
-		run kicker(0);
+		run kicker(0); run kicker(1);
 		if
-		:: kind != KTHREAD -> run kicker(1); run adder()
+		:: kind != KTHREAD -> run adder()
+		:: kind != KTHREAD
 		:: kind == KTHREAD -> run watch()
 		fi;
-		goto out;
+		goto started;
 range:
-		run inserter(0); run inserter(1); run zapper(0); run zapper(1)
-out:
+		run inserter(0); run inserter(1); run zapper(0); run zapper(1);
+started:
+		skip
 	}
 }
 
