@@ -4,9 +4,9 @@
  *
  * variants: NO_BREAK:deadlock BREAK_INNERMOST_ONLY:deadlock
  * variants: BREAK_KEEPS_REQUEST:deadlock REQUEST_NOT_COUNTED_AGAIN:count
- * variants: UNBREAK_UNCHECKED:G1 NO_MODULE_REFERENCE:G4 MODULE_REFERENCE_LATE:G4
- * variants: WAITS_FOR_ITSELF:deadlock LOOKS_ONCE:deadlock
- * unreached: 0
+ * variants: UNBREAK_UNCHECKED:G3 NO_MODULE_REFERENCE:G4 MODULE_REFERENCE_LATE:G4
+ * variants: WAITS_FOR_ITSELF:deadlock LOOKS_FIRST:deadlock
+ * unreached: 1 (the outer use has no request)
  *
  * task()	a task in a method that is called by another one of the same file
  *		(->splice_read calls ->read_iter), so with two uses.  The inner
@@ -177,8 +177,8 @@ inline release()
 	gone = true
 }
 
-/* revoke_mark(), revoke_start(); by the task itself, with revoke_queue_last() */
-inline revoke(async_release)
+/* revoke_mark(), revoke_start(); who is inside itself does not release it. */
+inline revoke()
 {
 	atomic {
 		if
@@ -187,14 +187,7 @@ inline revoke(async_release)
 		fi
 	}
 	if
-	:: mine ->
-		mine = false;
-		drop(1, 0, last);
-		if
-		:: last && async_release -> last = false; queue_once(last_work)
-		:: last && !async_release -> last = false; release()
-		:: else
-		fi
+	:: mine -> mine = false; drop(1, 0, last)
 	:: else
 	fi
 }
@@ -236,7 +229,11 @@ proctype task()
 		G1(!in_method || !released);
 		G4(!unloaded)
 	:: true ->
-		revoke(true);
+		revoke();
+		if
+		:: last -> last = false; queue_once(last_work)
+		:: else
+		fi;
 		/* revoke_cannot_wait(): the name of it is its own. */
 #ifdef WAITS_FOR_ITSELF
 		gone
@@ -265,7 +262,11 @@ proctype remover()
 	bit last, mine;
 
 	spin_lock(mutex);
-	revoke(false);
+	revoke();
+	if
+	:: last -> release()
+	:: else
+	fi;
 	gone;
 	atomic { G1(!in_method); G3(released) }
 	spin_unlock(mutex);
@@ -289,15 +290,18 @@ bit done[2];
 
 proctype mutual(byte me)
 {
+#ifdef LOOKS_FIRST
+	bit give_up = marked[me];
+#else
+#define give_up		marked[me]
+#endif
+
 	atomic { marked[!me] = true; counts[!me]++ }
 	counts[!me]--;
+	/* revoke_wait() looks again, each second. */
 	if
 	:: counts[!me] == 0
-	/* revoke_wait() looks again, each second. */
-	:: marked[me]
-#ifdef LOOKS_ONCE
-	:: true -> counts[!me] == 0
-#endif
+	:: give_up
 	fi;
 	counts[me]--;
 	done[me] = true
