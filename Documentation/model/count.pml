@@ -1,9 +1,10 @@
 /*
  * One open file: who is inside, and who goes on (fs/revoke/use.c, core.c).
  *
- * variants: UNDO:count NO_COUNT_OF_ITS_OWN:G4 LATE_NOT_WAITED_FOR:G3
- * variants: HAND_OVER_AFTER:G2 NO_FIRST_ZAP:G2 ONE_TURN:G2 NOT_TOLD:deadlock
- * variants: REQUEST_COUNTED_AFTER:count OOPSED_AFTER:G3 OOPS_KEEPS_COUNT:deadlock
+ * variants: UNDO:count LOOK_THEN_COUNT:count NO_COUNT_OF_ITS_OWN:G4
+ * variants: LATE_NOT_WAITED_FOR:G3 HAND_OVER_AFTER:G2 NO_FIRST_ZAP:G2 ONE_TURN:G2
+ * variants: NOT_TOLD:deadlock REQUEST_COUNTED_AFTER:count OOPSED_AFTER:G3
+ * variants: OOPS_KEEPS_COUNT:deadlock
  * unreached: 2 (neither work ends)
  *
  * user()	two tasks that call methods of the file, which may map it and
@@ -90,6 +91,9 @@ inline enter(ok)
 	:: !ok -> drop_async(1, 0, last)
 	:: else
 	fi
+#elif defined(LOOK_THEN_COUNT)
+	ok = !revoked && !closed;
+	users = users + ok
 #else
 	atomic {
 		if
