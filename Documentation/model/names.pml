@@ -6,10 +6,11 @@
  * variants: KICK_ONCE:deadlock LEAVE_NO_BARRIER:kick UNKICK_NEVER:kick
  * variants: UNKICK_ALL:kick FORGET_OUTER:deadlock FORGET_TASK_WORK:kick
  * variants: CHECK_BEFORE_CLEAR:kick WORKER_CLEARS:kick NAME_AFTER_COUNT:deadlock
- * variants: UNNAMED_IGNORED:deadlock FORK_COPIES:kick NO_TOMBSTONE:count
+ * variants: UNNAMED_IGNORED:deadlock UNNAMED_FORGETS:deadlock FORK_COPIES:kick
+ * variants: NO_TOMBSTONE:count
  * variants: LOOK_BEFORE_NAME:G2 SCAN_FIRST:G2 AWAIT_NO_REREAD:deadlock
  * variants: BUSY_IGNORED:G2 ONE_RANGE_ZAP:G2
- * unreached: 8 (file 0 has the first name, file 1 another one; a user task needs no watch)
+ * unreached: 4 (the first use has no second name; a user task needs no watch)
  *
  * task()	a task in a method of file 0, and within that in one of file 1,
  *		that may sleep in both, or be outside of file 0 in between.
@@ -32,13 +33,16 @@
  *		a full barrier between them.  In the leaver that is the decrement,
  *		or queue_work() if the count is handed over, or smp_mb(); in who
  *		kicks or awaits, smp_mb() after it has set the bit.
+ * zap, enter	Likewise, by smp_mb() in revokable_zap_range(), and the increment.
+ * fork		A child starts with no name, so no kick comes to it.
+ * exec, exit	These cannot go wrong: both are done outside of methods, by a task
+ *		that has no names then.  That execve(2) changes the number of a
+ *		task does not matter for the same reason.  A method that exit(2)
+ *		calls, such as ->flush, is called as any other.
+ * workers	of io_uring keep their notifications, which tell them to exit, too.
  * kthreads	have no notification, and test nothing between being kicked and
  *		going to sleep.  So kicks are repeated for them.  For all others
  *		one kick is enough: they do not sleep with a notification.
- * exec, exit	cannot go wrong: both are done outside of methods, by a task that
- *		has no names then.  That execve(2) changes the number of a task
- *		does not matter for the same reason.  Methods that exit(2) itself
- *		calls are calls as any others.
  *
  * Left out: who goes on (count.pml), what a task does outside (stepping.pml).
  */
@@ -101,7 +105,7 @@ inline name_take(f, s)
 {
 	atomic {
 		if
-		:: name[0] == 0 -> s = 0; name[0] = f + 1
+		:: names > 0 && name[0] == 0 -> s = 0; name[0] = f + 1
 		:: else ->
 			if
 			:: names == NAMES && name[1] == 0 -> s = 1; name[1] = f + 1
@@ -175,6 +179,8 @@ inline name_kicked(s)
 	if
 #ifdef UNKICK_NEVER
 	:: false ->
+#elif defined(UNNAMED_FORGETS)
+	:: any_kicked ->
 #elif defined(LEAVE_NO_BARRIER)
 	:: attention && !(s == UNNAMED && unnamed) ->
 #else
@@ -516,6 +522,7 @@ init {
 		if
 		:: names = NAMES
 		:: names = 1
+		:: names = 0
 		fi;
 		run task();
 		run kicker(0); run kicker(1);

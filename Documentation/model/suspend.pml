@@ -659,7 +659,7 @@ init {
 		run suspender(SUSPENDER);
 		if
 		:: holders = 3; run user(true); run revoker(0)
-		:: holders = 4; run fault(true); run revoker(1); run reaper(); run resumer()
+		:: holders = 3; run fault(true); run revoker(1); run reaper()
 		:: holders = 1; run fault(false); run closer()
 		:: holders = 2; run fault(false); run closer(); run resumer()
 		:: holders = 5; run user(false); run suspender(SUSPENDER + 1);
