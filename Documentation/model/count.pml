@@ -1,146 +1,149 @@
 /*
- * Who is inside: two counts and the flags that refuse them (fs/revoke/use.c).
+ * One open file: who is inside, and who goes on (fs/revoke/use.c, core.c).
  *
- * variants: UNDO:count NO_COUNT_OF_ITS_OWN:G4 LATE_NOT_WAITED_FOR:G3
- * variants: HAND_OVER_AFTER:G2 NO_FIRST_ZAP:G2 WAKE_FIRST:deadlock NO_RCU:G4
- * variants: SUSPEND_LOOKS_FIRST:suspend
- * unreached: 1 (the worker does not end)
+ * variants: UNDO:count LOOK_THEN_COUNT:count NO_COUNT_OF_ITS_OWN:G4
+ * variants: LATE_NOT_WAITED_FOR:G3 HAND_OVER_AFTER:G2 NO_FIRST_ZAP:G2 ONE_TURN:G2
+ * variants: NOT_TOLD:deadlock REQUEST_COUNTED_AFTER:count OOPSED_AFTER:G3
+ * variants: OOPS_KEEPS_COUNT:deadlock
+ * unreached: 2 (neither work ends)
  *
- * user()	two tasks that call methods of one file, one of them twice; a method
- *		may insert a page table entry.
- *   enter	try_cmpxchg() of users: refused with SUSPENDED or REVOKED in it
- *   leave	hands its count to the zap if it sees REVOKED; else decrements,
- *		and looks at what the decrement has returned
- * opener()	vm_ops->open of somebody: counted in the other word, late
- * revoker()	revokes the file or does not, and waits for the end
- * suspender()	suspends it, sees nobody inside, and resumes it
- * worker()	the zap that leavers share, and the closing by the last one
+ * user()	two tasks that call methods of the file, which may map it and
+ *		insert a page table entry.  One calls two, the other one only
+ *		one, which may also leave a request behind, or oops.
+ *   enter	revoke_enter(), count_enter(): refused with REVOKED
+ *   request	revoke_async_begin(), revoke_async_returns()
+ *   leave	revoke_leave(), count_leave(), hand_over(), revoke_drop_async()
+ *   oops	revoke_oopsed(): the method does not return
+ * opener()	revokable_vm_open(): counted late, refused with CLOSED only
+ * request()	revoke_async_done(), by itself or when ops->kick() has ended it
+ * revoker()	revoke_file(): revoke_mark(), revoke_start(), and revoke_last() or
+ *		revoke_queue_last()
+ * zapper()	revoke_zap_work(), for leavers of either turn
+ * releaser()	revoke_last_work(), whether queued by the last one to leave, or
+ *		by revoke_drop() to tell what is left of requests
  *
- * The kernel has both counts in one word, so that it has fewer interleavings than
- * this: here a step is on one of them.  A step on a word is atomic: fetch_or(), cmpxchg() and dec_return() order all
- * that is before them against all that is after.  The revoker has a count of
- * its own from its mark on, so that there is one rule for who goes on: the task
- * whose decrement finds REVOKED and zero.  Nobody increments a word with a flag
- * that refuses, so zero is reached once.
+ * The revoker has a count from its mark on, so that there is one rule for who
+ * goes on: the task whose decrement finds REVOKED and no user left sets CLOSED,
+ * and the one whose decrement finds CLOSED and no count at all releases.  Nobody
+ * increments a count with a flag that refuses it, so zero is reached once.
  *
- * Left out: names and kicks (names.pml).
+ * Left out: names and kicks (names.pml), suspends (suspend.pml), where the page
+ * table entries are (mapping.pml), and who closes the file (release.pml).
  */
 #include "model.h"
 
-bit violates_suspend;	/* nobody is inside while it is suspended */
-#define SUSPEND(cond)	assert((cond) || violates_suspend)
+/* rv->state */
+bit revoked, closed, mapped, oopsed, gone;
+byte users, late;
 
-/* rv->users: two flags and a count; rv->late: one flag and a count */
-bit suspended, revoked;
-byte users;
-bit closed;
-byte late;
+/* maps->handed[].users, r->zap_turn; r->zap_work and rv->work are queued */
+byte handed[2];
+bit turn;
+bit zap_work, last_work;
 
-byte handed;		/* counts that the zap has to give back */
-bit zap_work, close_work, release_work;
 bit pte;
+bit queued, kicked;		/* the driver has a request; and is to end it */
 
+/* For the properties only */
 byte inside, inside_late;
-bit quiet;		/* the suspender says so */
-bit woken, waiting;
-byte rcu;		/* readers */
-bit released, freed;
-bit zapping;		/* the revoker touches the file */
+bit starting;			/* revoke_start() touches the file */
+bit released;
 
-/* The word has lost a count: who goes on? */
-#define last_user	(revoked && users == 0)
-#define last_late	(closed && late == 0)
+/* revoke_drop(): last means that the caller goes on */
+inline drop(n, n_late, last)
+{
+	atomic {
+		COUNT(users >= n && late >= n_late);
+		users = users - n;
+		late = late - n_late;
+#if !defined(NOT_TOLD) && !defined(LATE_NOT_WAITED_FOR)
+		tell = revoked && !closed && users == 0 && late > 0;
+#endif
+		closed = closed || (revoked && users == 0);
+		late = late + tell;
+#ifdef LATE_NOT_WAITED_FOR
+		last = n > 0 && closed && users == 0
+#else
+		last = closed && users == 0 && late == 0
+#endif
+	}
+	if
+	:: tell -> tell = false; queue_once(last_work)
+	:: else
+	fi
+}
+
+inline drop_async(n, n_late, last)
+{
+	drop(n, n_late, last);
+	if
+	:: last -> last = false; queue_once(last_work)
+	:: else
+	fi
+}
 
 inline enter(ok)
 {
 #ifdef UNDO
 	/* Increment, look, and take it back. */
-	atomic { users++; ok = !suspended && !revoked }
+	atomic { users++; ok = !revoked }
 	if
-	:: !ok -> drop_user()
+	:: !ok -> drop_async(1, 0, last)
 	:: else
 	fi
+#elif defined(LOOK_THEN_COUNT)
+	ok = !revoked && !closed;
+	users = users + ok
 #else
 	atomic {
 		if
-		:: !suspended && !revoked -> users++; ok = true
+		:: !revoked && !closed -> users++; ok = true
 		:: else -> ok = false
 		fi
 	}
 #endif
 }
 
-inline drop_user()
-{
-	atomic {
-		COUNT(users > 0);
-		users--;
-		if
-		:: last_user -> COUNT(!close_work && !closed); close_work = true
-		:: else
-		fi
-	}
-}
-
-/* Whoever sleeps in the suspend is to look again. */
-inline wake()
-{
-	G4(!freed);
-	atomic {
-		if
-		:: waiting -> woken = true
-		:: else
-		fi
-	}
-}
-
-inline hand_over()
-{
-	atomic { handed++; zap_work = true }
-}
-
-inline leave(saw)
+inline leave()
 {
 	if
-#ifdef HAND_OVER_AFTER
-	:: false
-#else
+#ifndef HAND_OVER_AFTER
 	/* With its count, what it has inserted cannot be released. */
-	:: revoked -> hand_over()
+	:: revoked && mapped ->
+		/* revoke_zap_later(), under r->lock */
+		atomic { handed[turn]++; zap_work = true }
 #endif
-	:: else ->
-#ifndef NO_RCU
-		rcu++;
-#endif
-#ifdef WAKE_FIRST
-		wake();
-		drop_user();
-#else
-		atomic {
-			COUNT(users > 0);
-			users--;
-			saw = suspended;
-			if
-			:: last_user ->
-				COUNT(!close_work && !closed);
-				close_work = true
-			:: else
-			fi
-		}
-		if
-		:: saw -> wake(); saw = false
-		:: else
-		fi;
-#endif
-#ifndef NO_RCU
-		rcu--
-#endif
+	:: else -> drop_async(1, 0, last)
 	fi
 }
 
-proctype user(byte calls)
+inline method()
 {
-	bit ok, saw;
+	if
+	:: skip
+	:: mapped = true; atomic { G2(!released); pte = true }
+	:: all -> async_method()
+	:: all -> oops = true
+	fi
+}
+
+inline async_method()
+{
+#ifdef REQUEST_COUNTED_AFTER
+		queued = true;
+	late++
+#else
+	late++;
+	if
+	:: queued = true
+	:: drop_async(0, 1, last)	/* there is a result */
+	fi
+#endif
+}
+
+proctype user(byte calls; bit all)
+{
+	bit ok, oops, last, tell;
 
 	do
 	:: calls > 0 ->
@@ -149,13 +152,22 @@ proctype user(byte calls)
 		if
 		:: ok ->
 			ok = false;
-			atomic { inside++; G1(!released); SUSPEND(!quiet) }
+			atomic { inside++; G1(!released) }
+			method();
 			if
-			:: atomic { G2(!released); pte = true }
-			:: skip
-			fi;
-			atomic { G1(!released); SUSPEND(!quiet); inside-- }
-			leave(saw)
+			:: oops ->
+				calls = 0;
+#ifndef OOPSED_AFTER
+				oopsed = true;
+#endif
+#ifndef OOPS_KEEPS_COUNT
+				leave();
+#endif
+				oopsed = true
+			:: else ->
+				atomic { G1(!released); inside-- }
+				leave()
+			fi
 		:: else
 		fi
 	:: calls == 0 -> break
@@ -164,7 +176,7 @@ proctype user(byte calls)
 
 proctype opener()
 {
-	bit ok;
+	bit ok, last, tell;
 
 	atomic {
 		if
@@ -176,130 +188,152 @@ proctype opener()
 	:: ok ->
 		atomic { inside_late++; G3(!released) }
 		atomic { G3(!released); inside_late-- }
-		atomic {
-			late--;
-			if
-			:: last_late -> COUNT(!release_work); release_work = true
-			:: else
-			fi
-		}
+		drop_async(0, 1, last)
 	:: else
 	fi
 }
 
-proctype revoker()
+proctype request()
+{
+	bit last, tell;
+
+end:	queued;
+	if
+	:: true			/* it ends by itself */
+	:: true ->		/* only ops->kick() ends it */
+endkick:	kicked
+	fi;
+	G3(!released);
+	drop_async(0, 1, last)
+}
+
+/* A request that comes later is not ended by this. */
+inline ops_kick()
 {
 	atomic {
+		G4(!released);
+		if
+		:: queued -> kicked = true
+		:: else
+		fi
+	}
+}
+
+/* revoke_last(): revoke_release(), revoke_gone() */
+inline release()
+{
+	atomic {
+		G4(!starting && !gone);
+		G2(!pte);
+		COUNT(users == 0 && handed[0] + handed[1] == 0);
+		if
+		:: !oopsed ->
+			G3(!released && !inside && !inside_late);
+			released = true
+		:: else
+		fi
+	}
+	gone = true
+}
+
+proctype revoker()
+{
+	bit last, tell;
+
+	atomic {
 		revoked = true;
-		zapping = true;
+		starting = true;
 #ifndef NO_COUNT_OF_ITS_OWN
 		users++
 #else
 		if
-		:: users == 0 -> close_work = true
+		:: users == 0 -> closed = true; last = late == 0
 		:: else
 		fi
 #endif
 	}
+#ifdef NO_COUNT_OF_ITS_OWN
+	if
+	:: last -> last = false; queue_once(last_work)
+	:: else
+	fi;
+#endif
 #ifndef NO_FIRST_ZAP
-	pte = false;
+	if
+	:: mapped -> pte = false
+	:: else
+	fi;
 #endif
-	G4(!released);
-	zapping = false;
+	ops_kick();
+	starting = false;
 #ifndef NO_COUNT_OF_ITS_OWN
-	drop_user();
+	drop(1, 0, last);
+	if
+	:: last -> release()
+	:: last -> last = false; queue_once(last_work)
+	:: else
+	fi;
 #endif
-	released
+	gone
 }
 
-proctype suspender()
+/* The work is not pending any more when its function is called. */
+proctype zapper()
 {
-	/* Once the object has gone there is nothing to suspend. */
-	atomic {
-		if
-		:: !freed -> rcu++
-		:: else -> goto out
-		fi
-	}
-#ifdef SUSPEND_LOOKS_FIRST
-	users == 0;
-	suspended = true;
-#else
-	suspended = true;
-	do
-	:: atomic { waiting = true; woken = false }
-		if
-		:: users == 0 -> break
-		:: else -> woken || revoked
-		fi;
-		/* A revoke gives the answer. */
-		if
-		:: revoked -> break
-		:: else
-		fi
-	od;
-	waiting = false;
-#endif
-	atomic {
-		if
-		:: !revoked -> quiet = true; SUSPEND(!inside)
-		:: else
-		fi
-	}
-	quiet = false;
-	suspended = false;
-	rcu--;
-out:
-	skip
-}
-
-/* Three works; each runs once it is queued. */
-proctype worker()
-{
+	bit mine, last, tell;
 	byte n;
 
-end:
-	do
-	:: atomic { zap_work -> zap_work = false; n = handed; handed = 0 }
+end:	do
+	:: zap_work ->
+		zap_work = false;
+#ifdef ONE_TURN
 		pte = false;
-		do
-		:: n > 0 -> drop_user(); n--
-		:: n == 0 -> break
-		od
-	:: close_work ->
-		close_work = false;
-		/* From here on, nobody is let in; the flag and a count at once. */
-		atomic { closed = true; late++ }
-#ifdef LATE_NOT_WAITED_FOR
-		release_work = true;
-		late--
+		atomic { n = handed[mine]; handed[mine] = 0 }
 #else
-		atomic {
-			late--;
-			if
-			:: last_late -> COUNT(!release_work); release_work = true
-			:: else
-			fi
-		}
+		atomic { mine = turn; turn = !turn }
+		if
+		:: handed[mine] > 0 -> pte = false
+		:: else
+		fi;
+		n = handed[mine];
+		handed[mine] = 0;
 #endif
-	:: release_work ->
-		release_work = false;
-		atomic {
-			G3(!released && !inside && !inside_late);
-			G4(!zapping);
-			G2(!pte);
-			COUNT(users == 0 && handed == 0);
-			released = true
-		}
-		/* The owner frees it, after a grace period. */
-		atomic { rcu == 0 -> freed = true }
+		if
+		:: n > 0 -> drop_async(n, 0, last); n = 0
+		:: else
+		fi
+	od
+}
+
+proctype releaser()
+{
+	bit last, tell;
+
+end:	do
+	:: last_work ->
+		last_work = false;
+		if
+		:: users + late > 0 ->
+			ops_kick();
+			drop(0, 1, last)
+		:: else -> last = true
+		fi;
+		if
+		:: last -> last = false; release()
+		:: else
+		fi
 	od
 }
 
 init {
 	atomic {
-		run user(2); run user(1); run opener();
-		run suspender(); run worker();
+		if
+		:: mapped = true
+		:: mapped = true; pte = true
+		:: skip
+		fi;
+		run user(2, false); run user(1, true); run opener(); run request();
+		run zapper(); run releaser();
 		if
 		:: run revoker()
 		:: skip
@@ -307,4 +341,4 @@ init {
 	}
 }
 
-ltl live { [] (revoked -> <> released) }
+ltl live { [] (revoked -> <> gone) }

@@ -2,12 +2,12 @@
  * Page table entries: fault, fork, mremap, mmap, and who zaps what they insert
  * (mm/revoke.c, handle_mm_fault(), do_mmap(), dup_mmap()).
  *
- * variants: ONE_ZAP:G2 NO_FIRST_ZAP:G2 ZAP_BEFORE_BARRIER:G2 ZAP_BY_LAST:G2
- * variants: COUNT_NOT_WITH_WORK:G2 PENDING_WHILE_RUNNING:G2
+ * variants: ONE_ZAP:G2 NO_FIRST_ZAP:G2 ZAP_BEFORE_MARK:G2 ZAP_BY_LAST:G2
+ * variants: COUNT_NOT_WITH_WORK:G2 PENDING_WHILE_RUNNING:G2 ONE_TURN:G2
  * variants: FAULT_USE_DROPPED_EARLY:G2 MMAP_USE_DROPPED_EARLY:G2
  * variants: MAPPED_SET_LATE:G2 FORK_CHILD_FIRST:G2 FORK_COPIES_UNLINKED:G2
  * variants: MREMAP_UNLOCKED:G2 ZAP_TAKES_MMAP_LOCK:deadlock
- * unreached: 1 (the end of zapper())
+ * unreached: 1 (the work does not end)
  *
  * fault()	handle_revokable_fault(), of the parent under its mmap_lock, or
  *		of the child
@@ -16,19 +16,22 @@
  *		order of the walk, then copy_page_range()
  *   mremap	copy_vma(), move_page_tables() to a VMA that is earlier in the
  *		order, so with the lock of the tree held (need_rmap_locks)
- *   mmap	revokable_mmap_region(), revokable_mmap(); entries inserted by
- *		->mmap before the VMA is linked, or by an action after that
+ *   mmap	revokable_mmap_region(), revokable_mmap(), make_maps(); entries
+ *		inserted by ->mmap before the VMA is linked, or by an action after
+ *		that
  *   hold	somebody who keeps the mmap_lock until the revoke is complete
  * reader()	a method that inserts nothing, and may stay inside for ever
  * revoker()	revoke_mark(), revoke_start()
  * zapper()	revoke_zap_work().  A work is not pending any more when its
- *		function is called, and does not run twice at a time.
- * worker()	revoke_last_work(), as far as needed; see count.pml
- * leave	revoke_leave(), count_leave()
+ *		function is called, and does not run twice at a time.  Those who
+ *		leave meanwhile take the other turn.
+ * releaser()	whoever has dropped the last count, as far as needed; see count.pml
+ * leave	revoke_leave(), count_leave(), hand_over(), revoke_zap_later()
  *
  * Each VMA has one entry, which stands for all of them.  To insert, copy, move
  * or zap it is one step: the page table lock.  Private copies of pages are
- * zapped as any other entry.  munmap only takes away and is left out.
+ * zapped as any other entry.  munmap only takes away and is left out.  What a
+ * suspend zaps is in suspend.pml.
  */
 #include "model.h"
 
@@ -51,11 +54,13 @@
 #define READ		2
 #define USES		3
 
-byte state = LIVE;
-byte pending;
-bit work;
-bit zap_work;
-bit mapped;			/* rv->mapped */
+/* rv->state */
+bit revoked, mapped, gone;
+byte users;
+
+bit last_work, zap_work;	/* are queued */
+byte handed[2];			/* maps->handed[].users */
+bit turn;			/* r->zap_turn */
 
 bit vma[VMAS];			/* is linked into the tree */
 bit pte[VMAS];			/* maps the driver's memory */
@@ -65,10 +70,6 @@ bit mmap_writer;		/* mmap_lock of the parent */
 byte mmap_readers;
 bit tree_writer;		/* i_mmap_rwsem */
 byte tree_readers;
-
-/* struct file_use */
-bit linked[USES];
-bit drain[USES];
 
 /* For the properties only */
 bit busy[USES];			/* has entered and not yet left altogether */
@@ -88,9 +89,21 @@ inline write_unlock(writer)		{ writer = false }
 inline enter(u, ok)
 {
 	atomic {
-		ok = state < REVOKED;
+		ok = !revoked;
 		if
-		:: ok -> linked[u] = true; busy[u] = true
+		:: ok -> users++; busy[u] = true
+		:: else
+		fi
+	}
+}
+
+inline drop(n)
+{
+	atomic {
+		COUNT(users >= n);
+		users = users - n;
+		if
+		:: revoked && users == 0 -> queue_once(last_work)
 		:: else
 		fi
 	}
@@ -98,34 +111,19 @@ inline enter(u, ok)
 
 inline leave(u)
 {
-	linked[u] = false;
 	if
-	:: !drain[u] -> busy[u] = false
-	:: drain[u] ->
 #if defined(ONE_ZAP) || defined(ZAP_BY_LAST)
-		atomic { dec_and_queue(pending, work); busy[u] = false }
+	:: false
 #elif defined(COUNT_NOT_WITH_WORK)
-		if
-		:: mapped -> zap_work = true
-		:: else
-		fi;
-		atomic { dec_and_queue(pending, work); busy[u] = false }
+	:: revoked && mapped ->
+		zap_work = true;
+		atomic { drop(1); busy[u] = false }
 #else
-		/* queue_work(): the count goes with the work. */
-		atomic {
-			if
-			:: mapped && !zap_work ->
-				zap_work = true;
-				busy[u] = false;
-				goto left
-			:: else
-			fi
-		}
-		atomic { dec_and_queue(pending, work); busy[u] = false }
+	:: revoked && mapped ->
+		atomic { handed[turn]++; zap_work = true; busy[u] = false }
 #endif
-	fi;
-left:
-	skip
+	:: else -> atomic { drop(1); busy[u] = false }
+	fi
 }
 
 inline zap(v)
@@ -269,7 +267,7 @@ proctype mm_task()
 	:: vma[PARENT] -> fork()
 	:: vma[PARENT] -> mremap()
 	:: mmap(ok)
-	:: true -> state == RELEASED
+	:: true -> gone
 	fi;
 	write_unlock(mmap_writer)
 }
@@ -285,86 +283,76 @@ proctype reader()
 	fi
 }
 
-inline barrier(u)
-{
-	do
-	:: u < USES ->
-		d_step {
-			if
-			:: linked[u] && !drain[u] ->
-				drain[u] = true;
-				pending++
-			:: else
-			fi;
-			u++
-		}
-	:: u == USES -> break
-	od;
-	u = 0
-}
-
 proctype revoker()
 {
-	byte u;
+	byte v;
 
-	pending = 1;
-	state = REVOKED;
-#ifdef ZAP_BEFORE_BARRIER
+#ifdef ZAP_BEFORE_MARK
 	if
-	:: mapped -> zap(u)
-	:: else
-	fi;
-	barrier(u);
-#else
-	barrier(u);
-#ifndef NO_FIRST_ZAP
-	if
-	:: mapped -> zap(u)
+	:: mapped -> zap(v)
 	:: else
 	fi;
 #endif
+	atomic { revoked = true; users++ }
+#if !defined(ZAP_BEFORE_MARK) && !defined(NO_FIRST_ZAP)
+	if
+	:: mapped -> zap(v)
+	:: else
+	fi;
 #endif
 	started = true;
-	dec_and_queue(pending, work);
-	state == RELEASED;
+	drop(1);
+	gone;
 	G2(!any_pte)
 }
 
 proctype zapper()
 {
-	byte v;
+	byte v, n;
+	bit mine;
 
 end:	do
 	:: atomic {
-#ifndef PENDING_WHILE_RUNNING
-		zap_work; zap_work = false;
-#else
 		zap_work;
-#endif
-		zapping = true };
-		zap(v);
-#ifdef PENDING_WHILE_RUNNING
+#ifndef PENDING_WHILE_RUNNING
 		zap_work = false;
 #endif
+		zapping = true }
+#ifndef ONE_TURN
+		atomic { mine = turn; turn = !turn }
+#endif
 #ifdef COUNT_NOT_WITH_WORK
-		zapping = false
+		zap(v);
 #else
-		atomic { zapping = false; dec_and_queue(pending, work) }
+		if
+		:: handed[mine] -> zap(v)
+		:: else
+		fi;
+		atomic { n = handed[mine]; handed[mine] = 0 }
+		if
+		:: n > 0 -> drop(n)
+		:: else
+		fi;
+#endif
+#ifdef PENDING_WHILE_RUNNING
+		atomic { zap_work = false; zapping = false }
+#else
+		zapping = false
 #endif
 	od
 }
 
-proctype worker()
+proctype releaser()
 {
 #ifdef ZAP_BY_LAST
 	byte v;
 #endif
 
-	work;
+	last_work;
 #ifdef ZAP_BY_LAST
 	zap(v);
 #endif
-	state = RELEASED
+	gone = true
 }
 
 /*
@@ -388,8 +376,8 @@ init {
 		:: true
 		fi;
 		run fault(); run mm_task(); run reader();
-		run revoker(); run zapper(); run worker(); run monitor()
+		run revoker(); run zapper(); run releaser(); run monitor()
 	}
 }
 
-ltl live { [] ((state == REVOKED) -> <> (state == RELEASED)) }
+ltl live { [] (revoked -> <> gone) }

@@ -1,207 +1,212 @@
 /*
- * Stepping out, and revoking from within (break_using(), unbreak_using(),
- * revoke_cannot_wait()).
+ * Stepping out of a method, and revoking from within one (break_using(),
+ * unbreak_using(), revoke_cannot_wait()).
  *
  * variants: NO_BREAK:deadlock BREAK_INNERMOST_ONLY:deadlock
- * variants: BREAK_KEEPS_REQUEST:deadlock BREAK_UNCOUNTED:deadlock
- * variants: UNBREAK_UNCHECKED:G1 NO_MODULE_REFERENCE:G4
- * variants: COUNTS_ITSELF:deadlock REQUEST_NOT_COUNTED_AGAIN:count
- * unreached: 3 (who is inside is not the last one to leave three times)
+ * variants: BREAK_KEEPS_REQUEST:deadlock REQUEST_NOT_COUNTED_AGAIN:count
+ * variants: UNBREAK_UNCHECKED:G3 NO_MODULE_REFERENCE:G4 MODULE_REFERENCE_LATE:G4
+ * variants: WAITS_FOR_ITSELF:deadlock LOOKS_FIRST:deadlock
+ * unreached: 1 (the outer use has no request)
  *
- * task()	a task in a method that is called by another one (->splice_read
- *		calls ->read_iter), so with two uses, in buckets of different
- *		CPUs.  The inner one may queue a request.  It
- *   steps out	break_using(), takes the mutex that the remover holds,
- *		unbreak_using(); or
- *   revokes	revoke_file() of its own file, which must not wait; or
+ * task()	a task in a method that is called by another one of the same file
+ *		(->splice_read calls ->read_iter), so with two uses.  The inner
+ *		one may be about to queue a request.  The task
+ *   steps out	break_using() of both, takes the mutex that the remover holds,
+ *		unbreak_using(), use_reenter(); or
+ *   revokes	revoke_file() of its own file, for which it must not wait; or
  *		neither
- *   returns	revoke_async_returns(), stop_using_revokable()
- * remover()	takes a mutex, revoke_it(), drops it, unloads the module
- * worker()	revoke_drained_work(): revoke_drained(), revoke_detach(),
- *		revoke_put_work()
+ *   returns	revoke_async_returns(), revoke_leave(), leave_broken()
+ * remover()	takes a mutex, calls revoke_it(), drops it, unloads the module
+ * releaser()	revoke_last_work()
+ * mutual()	two tasks, each in a method of the file that the other one takes
+ *		away by revoke_file(): revoke_wait(), revoke_cannot_wait()
  *
- * What the method may do after unbreak_using() has failed is to return, which
- * takes it through the text of its module.  A revoke of two tasks that are in
- * methods of each other's objects is not here: revoke_it() is not to be
- * called there, see the locking rules.
+ * What a method may do after unbreak_using() has failed is to return, which
+ * takes it through the text of its module.  break_using() looks at no name of
+ * which it has dropped the count: all names are broken before the first decrement.
+ *
+ * revoke_it() of objects of each other does wait: something would be freed that is
+ * in use.  Drivers must not call it there, see the locking rules.
+ *
+ * Left out: kicks, and names of another use meanwhile (names.pml); a suspended
+ * object, for which unbreak_using() waits (suspend.pml has who waits).
  */
 #include "model.h"
 
 #define OUTER		0
 #define INNER		1
-#define USES		2
 
-byte state = LIVE;
-byte pending;
-bit work;
-bit users_left;
-byte nr_async = 1;
+/* task->uses.name[]: */
+#define NAMED		1
+#define BROKEN		2
+byte name[2];
+bit async;			/* uses.async, of INNER */
+
+/* rv->state */
+bit revoked, closed, gone;
+byte users, late;
+bit last_work;
+
 bit mutex;
-
-/* struct file_use */
-bit linked[USES];
-bit drain[USES];
-bit out[USES];			/* use->bucket == NULL */
-byte owners;			/* use->owner */
-bit async;			/* use->async of INNER */
+byte module = 1;		/* references; one is the file's, until ->release */
 
 /* For the properties only */
 bit released;
 bit in_method;			/* its data may be touched */
 bit in_text;			/* the task will return to the method */
-byte module = 1;		/* references; that of the file */
 bit unloaded;
 
-inline enter(u, ok)
+inline drop(n, n_late, last)
 {
 	atomic {
-		ok = state < REVOKED;
-		if
-		:: ok -> linked[u] = true; out[u] = false; drain[u] = false
-		:: else
-		fi
+		COUNT(users >= n && late >= n_late);
+		users = users - n;
+		late = late - n_late;
+		closed = closed || (revoked && users == 0);
+		last = closed && users == 0 && late == 0
 	}
 }
 
-/* hlist_del() is done. */
-inline left(u)
+inline drop_async(n, n_late, last)
 {
+	drop(n, n_late, last);
 	if
-	:: drain[u] -> drain[u] = false; dec_and_queue(pending, work)
+	:: last -> last = false; queue_once(last_work)
 	:: else
 	fi
 }
 
-inline async_end()
+inline enter(u, ok)
 {
-	async = false;
-	dec_and_queue(nr_async, work)
+	name[u] = NAMED;
+	atomic {
+		if
+		:: !revoked && !closed -> users++; ok = true
+		:: else -> ok = false
+		fi
+	}
 }
 
-inline unlink(u)
-{
-#ifndef NO_MODULE_REFERENCE
-	atomic { G4(module > 0); module++; owners++; linked[u] = false }
-#else
-	linked[u] = false
-#endif
-}
+inline get_module()	{ atomic { G4(module > 0); module++ } }
+inline put_module()	{ atomic { COUNT(module > 0); module-- } }
 
-inline module_put(u)
+inline break_name(u)
 {
-#ifdef NO_MODULE_REFERENCE
-	skip
-#else
-	atomic { module--; owners-- }
+#if !defined(NO_MODULE_REFERENCE) && !defined(MODULE_REFERENCE_LATE)
+	get_module();
 #endif
+	name[u] = BROKEN
 }
 
 inline break_using()
 {
 #ifndef BREAK_INNERMOST_ONLY
-	unlink(OUTER);
+	break_name(OUTER);
 #endif
-	unlink(INNER);
+	break_name(INNER);
 #ifndef BREAK_INNERMOST_ONLY
-#ifndef BREAK_UNCOUNTED
-	left(OUTER);
-#endif
-	out[OUTER] = true;
+	drop_async(1, 0, last);
 #endif
 #ifndef BREAK_KEEPS_REQUEST
 	if
-	:: async -> async_end()
+	:: async -> drop_async(0, 1, last)
 	:: else
 	fi;
 #endif
-#ifndef BREAK_UNCOUNTED
-	left(INNER);
+	drop_async(1, 0, last)
+#ifdef MODULE_REFERENCE_LATE
+	;
+	get_module();
+	get_module()
 #endif
-	out[INNER] = true
 }
 
-inline unbreak_using(again, ok)
+inline reenter(u, ok)
 {
-	ok = true;
-#ifndef BREAK_INNERMOST_ONLY
-	enter(OUTER, ok);
-	if
-	:: ok -> module_put(OUTER)
-	:: else
-	fi;
-#endif
+	enter(u, ok);
 	if
 	:: ok ->
-		enter(INNER, ok);
-		if
-		:: ok ->
-			if
-			:: again ->
 #ifndef REQUEST_NOT_COUNTED_AGAIN
-				nr_async++;
-#endif
-				async = true
-			:: else
-			fi;
-			module_put(INNER)
+		if
+		:: u == INNER && async -> late++
 		:: else
-		fi
+		fi;
+#endif
+#ifndef NO_MODULE_REFERENCE
+		put_module()
+#endif
+	:: else -> name[u] = BROKEN
+	fi
+}
+
+inline unbreak_using(ok)
+{
+#ifdef BREAK_INNERMOST_ONLY
+	ok = true;
+#else
+	reenter(OUTER, ok);
+#endif
+	if
+	:: ok -> reenter(INNER, ok)
 	:: else
 	fi
 }
 
-inline stop(u)
+inline leave(u)
 {
 	if
-	:: out[u] -> module_put(u)
+	:: name[u] == BROKEN ->
+#ifndef NO_MODULE_REFERENCE
+		put_module();
+#endif
+		name[u] = 0
 	:: else ->
-		linked[u] = false;
-		left(u)
+		name[u] = 0;
+		drop_async(1, 0, last)
 	fi
 }
 
-/* revoke_mark(), revoke_barrier(), the end of revoke_start() */
-inline revoke(u)
+/* revoke_last(), with module_put() by release_driver() */
+inline release()
+{
+	atomic {
+		G3(!released && !in_method);
+		released = true
+	}
+	put_module();
+	gone = true
+}
+
+/* revoke_mark(), revoke_start(); who is inside itself does not release it. */
+inline revoke()
 {
 	atomic {
 		if
-		:: state < REVOKED -> pending = 1; state = REVOKED; u = 0
-		:: else -> u = USES + 1
+		:: !revoked && !closed -> revoked = true; users++; mine = true
+		:: else
 		fi
 	}
-	do
-	:: u < USES ->
-		d_step {
-			if
-			:: linked[u] -> drain[u] = true; pending++
-			:: else
-			fi;
-			u++
-		}
-	:: u == USES ->
-		dec_and_queue(pending, work);
-		break
-	:: u > USES -> break
-	od;
-	u = 0
+	if
+	:: mine -> mine = false; drop(1, 0, last)
+	:: else
+	fi
 }
 
 proctype task()
 {
-	byte u;
-	bit ok, again;
+	bit ok, last, mine;
 
 	enter(OUTER, ok);
 	if
 	:: ok
-	:: else -> goto out_of_it
+	:: else -> name[OUTER] = 0; goto out
 	fi;
 	in_text = true;
 	enter(INNER, ok);
 	if
-	:: !ok -> goto stop_outer
+	:: !ok -> name[INNER] = 0; goto outer
 	:: ok
-	:: ok -> async = true; nr_async++; again = true
+	:: ok -> late++; async = true
 	fi;
 	in_method = true;
 	G1(!released);
@@ -215,7 +220,7 @@ proctype task()
 		break_using();
 		spin_lock(mutex);
 		spin_unlock(mutex);
-		unbreak_using(again, ok);
+		unbreak_using(ok);
 #ifdef UNBREAK_UNCHECKED
 		ok = true;
 #endif
@@ -224,72 +229,91 @@ proctype task()
 		G1(!in_method || !released);
 		G4(!unloaded)
 	:: true ->
-		revoke(u);
-		/* Its own record has been counted, now or by another revoke. */
-#ifdef COUNTS_ITSELF
-		state == RELEASED
+		revoke();
+		if
+		:: last -> last = false; queue_once(last_work)
+		:: else
+		fi;
+		/* revoke_cannot_wait(): the name of it is its own. */
+#ifdef WAITS_FOR_ITSELF
+		gone
 #endif
 	:: true
 	fi;
 	G1(!in_method || !released);
 	in_method = false;
-	/* No request has been queued. */
+	/* The method has not queued the request. */
 	if
-	:: async && !out[INNER] -> async_end()
-	:: else
+	:: async && name[INNER] != BROKEN -> async = false; drop_async(0, 1, last)
+	:: else -> async = false
 	fi;
 	G4(!unloaded);
-	stop(INNER);
-stop_outer:
+	leave(INNER);
+outer:
 	G4(!unloaded);
 	in_text = false;
-	stop(OUTER);
-out_of_it:
+	leave(OUTER);
+out:
 	skip
 }
 
 proctype remover()
 {
-	byte u;
+	bit last, mine;
 
 	spin_lock(mutex);
-	revoke(u);
-	state == RELEASED;
+	revoke();
+	if
+	:: last -> release()
+	:: else
+	fi;
+	gone;
 	atomic { G1(!in_method); G3(released) }
 	spin_unlock(mutex);
 	atomic { module == 0; unloaded = true; G4(!in_text) }
 }
 
-proctype worker()
+proctype releaser()
 {
-	bit last;
+end:	last_work;
+	last_work = false;
+	release()
+}
 
-	do
-	:: work ->
-		work = false;
-		if
-		:: users_left -> last = true
-		:: else ->
-			users_left = true;
-			atomic { COUNT(nr_async > 0); nr_async--; last = nr_async == 0 }
-		fi;
-		if
-		:: last -> break
-		:: else
-		fi
-	od;
-	atomic {
-		G3(!released);
-		released = true;
-		G1(!linked[OUTER] && !linked[INNER])
-	}
-	/* An RCU grace period later. */
-	module--;
-	state = RELEASED
+/*
+ * Two tasks and two files
+ */
+
+bit marked[2];
+byte counts[2] = 1;		/* each is in a method of its file */
+bit done[2];
+
+proctype mutual(byte me)
+{
+#ifdef LOOKS_FIRST
+	bit give_up = marked[me];
+#else
+#define give_up		marked[me]
+#endif
+
+	atomic { marked[!me] = true; counts[!me]++ }
+	counts[!me]--;
+	/* revoke_wait() looks again, each second. */
+	if
+	:: counts[!me] == 0
+	:: give_up
+	fi;
+	counts[me]--;
+	done[me] = true
 }
 
 init {
-	atomic { run task(); run remover(); run worker() }
+	atomic {
+		if
+		:: run task(); run remover(); run releaser()
+		:: run mutual(0); run mutual(1)
+		fi
+	}
 }
 
-ltl live { <> unloaded }
+ltl live { <> (unloaded || (done[0] && done[1])) }
