@@ -43,10 +43,9 @@
  * Files of the object are in r->files or in r->leaving, which are here a place
  * for each file; r->leaving is in the order of the tickets.
  *
- * INODE_OF_CLOSING is what revoke_mark_files() does at this time: it looks at
- * the inode of rv->file, which is freed when the file has been closed, though a
- * fault has a count yet and the file is found.  To compare an address that was
- * kept since the open needs no file.
+ * INODE_OF_CLOSING goes by the inode of rv->file alone, which is freed when the file
+ * has been closed, though a fault has a count yet and the file is found.  The code
+ * looks for CLOSED after that: opened_through().
  *
  * Left out: the reference counts of the object, its watch, children (group.pml),
  * requests (count.pml), and mappings.

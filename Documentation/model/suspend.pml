@@ -38,9 +38,9 @@
  * resume	SUSPENDED is taken away before the wake-up; who waits looks when it
  *		is on the queue.
  *
- * ZAP_IF_SEEN is what revokable_suspend() does at this time: it leaves the second zap
- * out if no file that it suspends has been mapped, or used, before.  A task in a
- * file that was revoked just before may map another one for the first time.
+ * ZAP_IF_SEEN leaves the second zap out if no file that is suspended has been mapped,
+ * or used, before.  A task in a file that was revoked just before may map another one
+ * for the first time.
  *
  * The timeouts of the suspender are for kicks.  They are left out: no wake-up is
  * lost.  A suspend from within a method of the object is refused.
