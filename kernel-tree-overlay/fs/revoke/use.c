@@ -30,9 +30,10 @@
  *			count after it has begun to wait.  The count may have kept
  *			the object, so this is inside of RCU.
  * leave, kick		The name is cleared, and the count dropped, or handed over
- *			by queue_work(), before @kicked is tested.  Who kicks sets that before it looks at the name
- *			once more.  So either the kick is taken back, or the
- *			notification is cleared by the leaver: none remains.
+ *			by queue_work(), before @kicked is tested.  Who kicks sets
+ *			that before it looks at the name once more.  So either the
+ *			kick is taken back, or the notification is cleared by the
+ *			leaver: none remains.
  * fork			A child starts with no name, and is not counted.
  * exec, exit		Neither is done inside of a method.
  * oops			The dying task leaves: revoke_oopsed().

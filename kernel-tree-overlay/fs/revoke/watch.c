@@ -441,9 +441,9 @@ static bool caller_inserts(const struct revokable *r)
  * The files stay as they are: a fault may bring the pages back.  So the driver
  * first changes what its ->mmap and faults go by, under a lock of theirs or
  * without, and calls this then.  Who is in one of them may have looked before
- * that, and is waited for.  Whoever comes later sees the change.  So, on return, no page table entry leads to the
- * part, except for those that have been allowed to after the change.  Private
- * copies have been taken, too.
+ * that, and is waited for.  Whoever comes later sees the change.  So, on return,
+ * no page table entry leads to the part, except for those that have been allowed
+ * to after the change.  Private copies have been taken, too.
  *
  * A method other than those that inserts entries into mappings of its own file
  * is not waited for: it could be asleep for good.

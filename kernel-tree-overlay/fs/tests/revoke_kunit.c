@@ -3438,12 +3438,6 @@ static long do_suspend(struct toy_task *t)
 	return revokable_suspend(t->toy->r);
 }
 
-static long do_resume(struct toy_task *t)
-{
-	revokable_resume(t->toy->r);
-	return 0;
-}
-
 static long do_unbreak(struct toy_task *t)
 {
 	struct file_break brk;
