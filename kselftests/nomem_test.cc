@@ -107,7 +107,8 @@ REVOKE_TEST_P(NoMemoryShape, MapsOrSaysSo, baseline::kEnosys) {
 REVOKE_TEST_F(NoMemoryTest, PollsOrSaysSo, baseline::kEnosys) {
   pollfd poller{};
   int ready = 0;
-  const int failures = ForEachFailedAllocation(
+  int told = 0;
+  ForEachFailedAllocation(
       [&] {
         Open(Dev::kDefault, REVOKE_TEST_SHAPE_FAULT_PAGE);
         poller = {.fd = fd().get(), .events = POLLIN, .revents = 0};
@@ -115,8 +116,9 @@ REVOKE_TEST_F(NoMemoryTest, PollsOrSaysSo, baseline::kEnosys) {
       // Not for long: who is queued has been so when it looks.
       [&] { ready = poll(&poller, 1, 1); },
       [&](bool failed) {
-        EXPECT_EQ(ready != 0, failed);
         if (ready != 0) {
+          ++told;
+          EXPECT_TRUE(failed);
           EXPECT_TRUE(ready == -1 || poller.revents == POLLERR) << poller.revents;
         }
         CallInThread other;
@@ -130,7 +132,8 @@ REVOKE_TEST_F(NoMemoryTest, PollsOrSaysSo, baseline::kEnosys) {
         ShapeTest::Revoke();
         EXPECT_THAT(control().Reset(), SyscallSucceeds());
       });
-  EXPECT_GT(failures, 0);
+  // There is one for the queue of the file, and one for the driver's.
+  EXPECT_GE(told, 2);
 }
 
 REVOKE_TEST_F(NoMemoryTest, IsWatchedOrSaysSo, baseline::kEnosys) {
