@@ -1202,7 +1202,7 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledWhileOneFileIsInUse, baseline::kEnosys) {
   EXPECT_EQ(control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE), kFiles + 1);
 }
 
-// Now at its beginning, now at its end.
+// Now at its beginning, now at its end. The beginning is soon over, so it is held up there.
 REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
   constexpr std::size_t kFiles = 300;
   std::vector<FileDescriptor> fds;
@@ -1213,6 +1213,7 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
   std::uint64_t opened = 0;
   std::uint64_t released = 0;
   std::size_t aim = 0;  // how many are to be released before the signal is sent
+  std::optional<ArmedPoint> beginning;
   int early = 0;
   int late = 0;
   ExpectRace(
@@ -1224,17 +1225,24 @@ REVOKE_TEST_F(ManyTest, RevokerIsKilledAtAnyMoment, baseline::kEnosys) {
          end = revoker->Wait();
        },
        [&] {
+         if (beginning) TEST_PCHECK(beginning->WaitBlocked() == 0);
          while (control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE) < opened - kFiles + aim) {
            sched_yield();
          }
          const long sent = syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
          TEST_PCHECK(sent == 0 || errno == ESRCH);
          released = control().Entered(Dev::kDefault, REVOKE_TEST_RELEASE);
+         beginning.reset();
        }},
       [&] {
         fds = OpenMany(kFiles);
         opened += kFiles;
         aim = (aim + kFiles / 3 + 1) % kFiles;
+        if (aim < kFiles / 3) {
+          aim = 0;
+          beginning.emplace(control(), Dev::kDefault, REVOKE_TEST_RELEASE, REVOKE_TEST_ENTER,
+                            REVOKE_TEST_STUCK);
+        }
         go.emplace();
         revoker.emplace([&] {
           TEST_CHECK(go->WaitFor(1));

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Files of sysfs that can be mapped, and drivers that want to know of each VMA.
+// Files of sysfs that can be mapped, drivers that want to know of each VMA, and those who poll.
 
 #include "sysfs.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <string>
 
 #include "baseline.h"
+#include "blocked.h"
+#include "call_in_thread.h"
+#include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
 #include "mapping.h"
@@ -38,6 +43,23 @@ class SysfsMemoryTest : public testing::Test {
     ASSERT_THAT(WriteAttribute(kDirectory + "/present", present ? "1" : "0"), SyscallSucceeds());
   }
   static FileDescriptor OpenMemory() { return Open(kDirectory + "/memory", O_RDWR); }
+
+  // Whoever polls the file `name` when it goes is told.
+  static void RemoveUnderAPoller(const char* name) {
+    const FileDescriptor file = Open(kDirectory + "/" + name, O_RDONLY);
+    // What it polls for is a change since its last read, even if that has failed.
+    char byte = 0;
+    static_cast<void>(!read(file.get(), &byte, 1));
+    pollfd polled = {.fd = file.get(), .events = POLLPRI, .revents = 0};
+    CallInThread poller(
+        [&] { return poll(&polled, 1, static_cast<int>(Scaled(kDefaultWait).count())); });
+    ASSERT_TRUE(WaitUntilBlocked(poller.tid(), {.syscall = SYS_poll}));
+    ASSERT_NO_FATAL_FAILURE(SetPresent(false));
+    baseline::FailsFromHere();
+    EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
+    EXPECT_EQ(polled.revents, POLLERR | POLLPRI);
+  }
+
   static Mapping Map(const FileDescriptor& memory) { return {memory.get(), PageSize()}; }
   static int Vmas() { return std::stoi(ReadSmallFile(kDirectory + "/vmas").value_or("-1")); }
 
@@ -82,6 +104,14 @@ REVOKE_TEST_F(SysfsMemoryTest, TheNextFileOfThatNameWorks, baseline::kFails) {
   const Mapping mapping = Map(memory);
   EXPECT_THAT(Probe::Read(mapping.At<std::uint32_t>(0)), ReadsValue(kWord));
   EXPECT_THAT(Probe::Read(stale.At<std::uint32_t>(0)), DiesOfSigbusAt(stale.At<std::uint32_t>(0)));
+}
+
+REVOKE_TEST_F(SysfsMemoryTest, PollerOfAFileThatCanBeMappedIsTold, baseline::kFails) {
+  RemoveUnderAPoller("memory");
+}
+
+REVOKE_TEST_F(SysfsMemoryTest, PollerOfAPlainFileIsTold, baseline::kFails) {
+  RemoveUnderAPoller("plain");
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
  * A file of sysfs that can be mapped, of a driver that wants to know of each VMA:
  * /sys/kernel/sysfs_memory/memory.
  *
- * It is there while "present" is 1.  "vmas" is how many there are: mapped or opened,
- * and not closed.
+ * It and "plain", which cannot be mapped, are there while "present" is 1.  "vmas" is
+ * how many there are: mapped or opened, and not closed.
  */
 #include <linux/gfp.h>
 #include <linux/kobject.h>
@@ -60,6 +60,25 @@ static const struct bin_attribute memory_attr = {
 	.mmap	= memory_mmap,
 };
 
+static ssize_t plain_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	return sysfs_emit(buf, "plain\n");
+}
+static struct kobj_attribute plain_attr = __ATTR_RO(plain);
+
+static int memory_add(void)
+{
+	int err = sysfs_create_bin_file(memory_dir, &memory_attr);
+
+	if (err)
+		return err;
+	err = sysfs_create_file(memory_dir, &plain_attr.attr);
+	if (err)
+		sysfs_remove_bin_file(memory_dir, &memory_attr);
+	return err;
+}
+
 static int memory_set_present(bool present)
 {
 	int err = 0;
@@ -69,8 +88,9 @@ static int memory_set_present(bool present)
 		return 0;
 	if (present) {
 		atomic_set(&memory_vmas, 0);
-		err = sysfs_create_bin_file(memory_dir, &memory_attr);
+		err = memory_add();
 	} else {
+		sysfs_remove_file(memory_dir, &plain_attr.attr);
 		sysfs_remove_bin_file(memory_dir, &memory_attr);
 	}
 	if (!err)

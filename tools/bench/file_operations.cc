@@ -75,6 +75,7 @@ std::vector<Row> Rows(const std::string& uio) {
       {"pread", "tmpfs", OpenTmpfs, SYS_pread64, 0, 64, 64},
       {"pread", "sysfs attribute", At(kSysfs), SYS_pread64, 0, 64, std::nullopt},
       {"pread", "/proc/version", At("/proc/version"), SYS_pread64, 0, 512, std::nullopt},
+      {"pread", "/proc/net/dev", At("/proc/net/dev"), SYS_pread64, 0, 4096, std::nullopt},
       {"pread", "/proc/self/status", At("/proc/self/status"), SYS_pread64, 0, 4096, std::nullopt},
       {"pread", "debugfs", At(kDebugfs), SYS_pread64, 0, 64, std::nullopt},
       {"write", "/dev/null", null, SYS_write, 0, 64, 64},

@@ -75,6 +75,7 @@ std::vector<Operation> OpenOperations(const Devices& devices) {
       {"pipe2+close+close", "pipe", kCount, MakeAndClosePipe},
       OpenAndClose("sysfs attribute", kSysfs),
       OpenAndClose("/proc/version", "/proc/version"),
+      OpenAndClose("/proc/net/dev", "/proc/net/dev"),
       OpenAndClose("/proc/self/status", "/proc/self/status"),
       OpenAndClose("debugfs", kDebugfs),
       OpenAndClose("UIO", devices.uio),

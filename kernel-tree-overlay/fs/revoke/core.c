@@ -394,7 +394,8 @@ static void release_driver(struct revoke *rv)
 	if (fops->release && (state & REVOKE_FPUT || !own_uses(rv)))
 		fops->release(file_inode(file), file);
 	revoke_release_end(&use);
-	cdev_put(rv->cdev);
+	if (!own_uses(rv))
+		cdev_put(rv->cdev);
 	module_put(fops->owner);
 }
 

@@ -422,6 +422,8 @@ static void init_fops(struct revokable_fops *table,
 			table->fops.mmap = revokable_mmap;
 		if (real->mmap_prepare)
 			table->fops.mmap_prepare = revokable_mmap_prepare;
+		if (real->poll)
+			table->fops.poll = revokable_poll;
 		return;
 	}
 

@@ -79,13 +79,14 @@ static inline struct revoke *name_read(struct task_struct *task, int slot,
 
 	/* Pairs with name_take(). */
 	revoke = smp_load_acquire(&name->revoke);
-	if (!revoke || revoke & NAME_BROKEN)
+	if (!revoke || revoke & (NAME_BROKEN | NAME_GATE))
 		return NULL;
 	*kind = READ_ONCE(name->kind);
 	return (struct revoke *)revoke;
 }
 
-void name_undo(int slot);
+int name_take(unsigned long revoke, const struct use_kind *kind);
+void name_drop(int slot);
 unsigned int name_kicked(int slot);
 unsigned int leave_broken(struct revoke_name *name);
 unsigned int leave_slowly(struct revoke *rv, u64 one, int slot);
@@ -140,12 +141,19 @@ static __always_inline unsigned int use_end(struct revoke *rv,
 	return 0;
 }
 
+/* gate.c */
+bool revoke_gate_oopsed(int slot);
+
 /* Instead of the result of a method: 0 means none, negative ones are errors. */
 #define USE_REVOKED	16	/* what the policy says */
 #define USE_AGAIN	17	/* that of another call */
 
+struct revoke_gate;
+
 /* watch.c */
 void revoke_kick(struct revokable *r);
+void revoke_kick_gate(struct revoke_gate *gate);
+unsigned int report_after(void);
 void revoke_report(struct revokable *r);
 bool revoke_unkick(unsigned int bit);
 void revoke_start_watch(struct revokable *r);

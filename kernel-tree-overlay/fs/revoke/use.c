@@ -66,7 +66,7 @@ void drain_release(struct revokable *r) { }
  */
 
 /* The name's place, or -1: there are too many. */
-static int name_take(struct revoke *rv, const struct use_kind *kind)
+int name_take(unsigned long revoke, const struct use_kind *kind)
 {
 	struct task_uses *uses = &current->uses;
 	int i;
@@ -77,15 +77,15 @@ static int name_take(struct revoke *rv, const struct use_kind *kind)
 		if (name->revoke)
 			continue;
 		WRITE_ONCE(name->kind, kind);
-		/* Pairs with name_read(). */
-		smp_store_release(&name->revoke, (unsigned long)rv);
+		/* Pairs with name_read(), and kick_gate(). */
+		smp_store_release(&name->revoke, revoke);
 		return i;
 	}
 	WRITE_ONCE(uses->unnamed, uses->unnamed + 1);
 	return -1;
 }
 
-static void name_drop(int slot)
+void name_drop(int slot)
 {
 	struct task_uses *uses = &current->uses;
 
@@ -249,7 +249,7 @@ static noinline unsigned int count_leave(struct revoke *rv, u64 one)
 static bool use_enter(struct revoke *rv, const struct use_kind *kind,
 		      struct file_use *use, u64 refused_by)
 {
-	int slot = name_take(rv, kind);
+	int slot = name_take((unsigned long)rv, kind);
 
 	if (unlikely(!count_enter(rv, kind->one, refused_by))) {
 		name_undo(slot);
@@ -340,7 +340,7 @@ void revoke_release_begin(struct revoke *rv, struct file_use *use)
 {
 	use->revoke = rv;
 	use->kind = USE_KIND("release", USE_RELEASE);
-	use->slot = name_take(rv, use->kind);
+	use->slot = name_take((unsigned long)rv, use->kind);
 	use_acquire(rv);
 }
 
@@ -392,6 +392,8 @@ void revoke_oopsed(void)
 	int i;
 
 	for (i = REVOKE_NAMES - 1; i >= 0; i--) {
+		if (revoke_gate_oopsed(i))
+			continue;
 		rv = name_read(current, i, &kind);
 		if (!rv)
 			continue;

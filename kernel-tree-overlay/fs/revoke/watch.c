@@ -120,6 +120,28 @@ void revoke_kick(struct revokable *r)
 	walk_threads(kick, r);
 }
 
+static void kick_gate(struct task_struct *task, void *gate)
+{
+	unsigned long revoke = (unsigned long)gate | NAME_GATE;
+	struct revoke_name *name;
+	int i;
+
+	for (i = 0; i < REVOKE_NAMES; i++) {
+		name = &task->uses.name[i];
+		if (READ_ONCE(name->revoke) == revoke)
+			notify(task, i, revoke, READ_ONCE(name->kind));
+	}
+	/* It may be inside. */
+	if (READ_ONCE(task->uses.unnamed))
+		notify(task, REVOKE_NAMES, 0, NULL);
+}
+
+/* Wake those who sleep inside of the gate, as far as they have names for it. */
+void revoke_kick_gate(struct revoke_gate *gate)
+{
+	walk_threads(kick_gate, gate);
+}
+
 struct zap_waiter {
 	const struct revokable	*r;
 	atomic_t		pending;
@@ -191,7 +213,8 @@ struct reports {
 	struct report		report[REPORTS_AT_ONCE];
 };
 
-static unsigned int report_after(void)
+/* In jiffies */
+unsigned int report_after(void)
 {
 #ifdef CONFIG_DETECT_HUNG_TASK
 	if (sysctl_hung_task_timeout_secs)

@@ -57,8 +57,8 @@ struct vm_operations_struct;
  * The methods are called as they are, also for a file that has been revoked, and
  * ->release when the file is closed.  They keep the object by means of their own
  * where they get at it, start_using() for one, so that they can copy to and from
- * user memory before and after.  So they must not be in a module.  Faults and ->mmap
- * are uses all the same.
+ * user memory before and after.  So they must not be in a module.  Faults, ->mmap and
+ * ->poll are uses all the same.
  */
 #define REVOKABLE_OWN_USES		BIT(6)
 

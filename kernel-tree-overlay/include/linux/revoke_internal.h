@@ -14,7 +14,9 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/revoke.h>
+#include <linux/revoke_gate.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -146,7 +148,10 @@ struct revoke {
 	struct revoke_pollers	*pollers;	/* since the first ->poll */
 	struct revoke_maps	*maps;		/* since the first ->mmap */
 	u64			opener;		/* the thread group, as pid->ino */
-	struct cdev		*cdev;		/* to be put after ->release */
+	union {
+		struct cdev	*cdev;		/* to be put after ->release */
+		struct gate_file *gate_file;	/* with REVOKABLE_OWN_USES */
+	};
 	int			fasync_fd;	/* as fcntl(F_SETFL) was told */
 	union {
 		struct list_head	batch;	/* while a revoker has a count */
@@ -154,6 +159,64 @@ struct revoke {
 		freeptr_t		freeptr;	/* SLAB_TYPESAFE_BY_RCU */
 	};
 };
+
+/* In revoke_name.revoke: of a gate, not of a file */
+#define NAME_GATE		2UL
+
+extern struct kmem_cache *gate_file_cache;
+
+/**
+ * gate_file_alloc - a record for revoke_gate_opened()
+ * @file: a file, in its ->open
+ *
+ * Context: may sleep.
+ * Return: the record, or NULL.
+ */
+static inline struct gate_file *gate_file_alloc(struct file *file)
+{
+	struct gate_file *gf = kmem_cache_alloc(gate_file_cache, GFP_KERNEL);
+
+	if (likely(gf)) {
+		gf->file = file;
+		gf->released = false;
+	}
+	return gf;
+}
+
+/**
+ * gate_file_free - the ->open that it was for has failed
+ * @gf: the record
+ *
+ * Context: any.
+ */
+static inline void gate_file_free(struct gate_file *gf)
+{
+	kmem_cache_free(gate_file_cache, gf);
+}
+
+#ifdef CONFIG_REVOKE
+/* Where the close finds the record */
+static inline struct gate_file **gate_file_of(struct file *file)
+{
+	return file_is_revokable(file) ? &file->f_revoke->gate_file :
+					 &file->f_gate;
+}
+
+/**
+ * revoke_gate_opened - from here on, there has to be a ->release
+ * @gate: the gate, with the caller inside
+ * @gf: a record of the file
+ *
+ * Context: ->open, which does not fail after this.
+ */
+static inline void revoke_gate_opened(struct revoke_gate *gate,
+				      struct gate_file *gf)
+{
+	*gate_file_of(gf->file) = gf;
+	guard(spinlock)(&gate->lock);
+	list_add(&gf->node, &gate->files);
+}
+#endif
 
 /* mmap(2) of a revokable file, which its ->mmap makes a use of */
 struct revoke_mmap {
@@ -172,6 +235,62 @@ static inline bool revoke_is_gone(const struct revoke *rv)
 {
 	/* Pairs with revoke_gone(). */
 	return atomic64_read_acquire(&rv->state) & REVOKE_GONE;
+}
+
+/* Uses of gates that have names, see fs/revoke/gate.c */
+bool revoke_gate_enter_named(struct revoke_gate *gate, int *slot);
+bool revoke_gate_leave_named(struct revoke_gate *gate, int slot, long ret);
+bool revoke_gate_kicked(int slot, long ret);
+void name_undo(int slot);
+
+/**
+ * gate_use_begin - begin a use of a gate, with a name for it
+ * @gate: the gate
+ * @slot: for gate_use_end()
+ *
+ * So whoever shuts the gate wakes the caller, if it sleeps until there is a signal,
+ * and does not wait for it, if it is the caller itself.
+ *
+ * Context: process context.
+ * Return: false if the gate is shut.  Then there is nothing to end.
+ */
+static __always_inline bool gate_use_begin(struct revoke_gate *gate, int *slot)
+{
+	struct revoke_name *name = &current->uses.name[0];
+
+	if (unlikely(name->revoke))
+		return revoke_gate_enter_named(gate, slot);
+	*slot = 0;
+	/* First: whoever kicks finds the names of all that are counted. */
+	smp_store_release(&name->revoke, (unsigned long)gate | NAME_GATE);
+	if (revoke_gate_enter(gate))
+		return true;
+	name_undo(0);
+	return false;
+}
+
+/**
+ * gate_use_end - end it
+ * @gate: the gate, which may be gone when this returns
+ * @slot: as gate_use_begin() has left it
+ * @ret: what the method has returned
+ *
+ * Context: the task that has begun it, process context.
+ * Return: true if the method has ended as if by a signal, and there was none, but
+ *	a gate that is shut: then the entry has gone.
+ */
+static __always_inline bool gate_use_end(struct revoke_gate *gate, int slot,
+					 long ret)
+{
+	struct task_uses *uses = &current->uses;
+
+	if (unlikely(slot ||
+		     uses->name[0].revoke != ((unsigned long)gate | NAME_GATE)))
+		return revoke_gate_leave_named(gate, slot, ret);
+	WRITE_ONCE(uses->name[0].revoke, 0);
+	/* Fully ordered: as revoke_leave(), against a kick. */
+	revoke_gate_leave(gate);
+	return unlikely(READ_ONCE(uses->attention)) && revoke_gate_kicked(0, ret);
 }
 
 /* Uses, see fs/revoke/use.c */

@@ -19,7 +19,8 @@ struct zap_waiter;
 
 /*
  * One use: which file, and what of it.  With bit 0 set in @revoke the task has
- * stepped out of the use, and the rest is the module that it will return to.
+ * stepped out of the use, and the rest is the module that it will return to.  With
+ * bit 1 set it is a struct revoke_gate.
  */
 struct revoke_name {
 	unsigned long		revoke;
