@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -28,6 +29,8 @@
 namespace revoke_test {
 namespace {
 
+// What somebody is told of at once takes less.
+constexpr std::chrono::milliseconds kSoon{3'000};
 constexpr std::uint32_t kWord = 0x12345678;
 
 // kselftests/modules/sysfs_memory.c.
@@ -51,11 +54,13 @@ class SysfsMemoryTest : public testing::Test {
     char byte = 0;
     static_cast<void>(!read(file.get(), &byte, 1));
     pollfd polled = {.fd = file.get(), .events = POLLPRI, .revents = 0};
+    // Not without end, as nobody could end it; and then it would see that the file has gone.
     CallInThread poller(
-        [&] { return poll(&polled, 1, static_cast<int>(Scaled(kDefaultWait).count())); });
+        [&] { return poll(&polled, 1, static_cast<int>(Scaled(2 * kSoon).count())); });
     ASSERT_TRUE(WaitUntilBlocked(poller.tid(), {.syscall = SYS_poll}));
     ASSERT_NO_FATAL_FAILURE(SetPresent(false));
     baseline::FailsFromHere();
+    ASSERT_TRUE(poller.Returns(kSoon));
     EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
     EXPECT_EQ(polled.revents, POLLERR | POLLPRI);
   }
