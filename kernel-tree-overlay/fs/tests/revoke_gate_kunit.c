@@ -134,9 +134,7 @@ static int sleep_main(void *data)
 
 	if (gate_use_begin(&entry->gate, &slot)) {
 		complete(&entry->inside);
-		wait_event_interruptible_timeout(queue,
-						 revoke_gate_is_shut(&entry->gate),
-						 TIMEOUT);
+		wait_event_interruptible_timeout(queue, false, TIMEOUT);
 		entry->was_kicked = gate_use_end(&entry->gate, slot,
 						 -ERESTARTSYS);
 	}
