@@ -47,7 +47,7 @@ cmake    = fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G N
 	-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -S $(1) -B $(2) && cmake --build $(2)
 
 # A guest; the debug kernel is slower and stricter.
-GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --append kunit.enable=1 \
+GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --monitor --append kunit.enable=1 \
 	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
 GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 --append numa_balancing=enable \
@@ -68,6 +68,9 @@ suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 # ALL=1 runs these, too, as .ci/run does.
 PROVEN  := $(if $(ALL),$(SUITES),$(sort $(notdir $(basename $(shell \
 	grep -lE 'baseline::k(Fails|Passes)' kselftests/*_test.cc)))))
+# Those come last that leave processes which nothing ends.
+STICKS  := $(filter $(notdir $(basename $(shell grep -l 'baseline::kSticks' kselftests/*_test.cc))),$(SUITES))
+PROVEN  := $(filter-out $(STICKS),$(PROVEN)) $(STICKS)
 STAGES   = $(if $(ALL),test-tools) test-util $(if $(ALL),kunit) kselftest $(if $(filter normal,$(PROFILE)),vng baseline)
 ktap     = $(foreach s,guest $(2),$(1)/$(s)=$(RESULTS)/$(1)/$(s).ktap)
 EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \

@@ -4,20 +4,17 @@
 // /proc/bus/pci. QEMU's "edu" is pulled while its BAR 0 is mapped, and comes back.
 
 #include <fcntl.h>
-#include <linux/pci.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <ostream>
 #include <vector>
 
 #include "bar_client.h"
+#include "bar_way.h"
 #include "baseline.h"
 #include "checkpoint.h"
 #include "edu_device.h"
@@ -35,25 +32,7 @@ namespace {
 
 constexpr std::uint32_t kWord = 0x12345678;
 
-// An open file, and how it is mapped.
-struct Way {
-  const char* name;
-  bool by_procfs;
-  int gone;  // what calls fail with when the device has gone
-
-  FileDescriptor Open(const EduDevice& device) const {
-    return revoke_test::Open(by_procfs ? device.ProcFile() : device.Attribute("resource0"), O_RDWR);
-  }
-  Mapping Map(const FileDescriptor& file, off_t address) const {
-    // Each open file of /proc has to say so, and is as large as the machine.
-    if (by_procfs) static_cast<void>(ioctl(file.get(), PCIIOC_MMAP_IS_MEM));
-    return {file.get(), edu::kBarSize, PROT_READ | PROT_WRITE, MAP_SHARED, by_procfs ? address : 0};
-  }
-};
-
-void PrintTo(const Way& way, std::ostream* os) { *os << way.name; }
-
-class PciBarTest : public testing::TestWithParam<Way> {
+class PciBarTest : public testing::TestWithParam<BarWay> {
  protected:
   void SetUp() override {
     device_ = EduDevice::Find();
@@ -69,8 +48,10 @@ class PciBarTest : public testing::TestWithParam<Way> {
     ASSERT_THAT(WriteAttribute(device().Attribute("enable"), "1"), SyscallSucceeds());
     address_ = device().bar_address();
   }
-  FileDescriptor OpenBar() const { return GetParam().Open(device()); }
-  Mapping Map(const FileDescriptor& file) const { return GetParam().Map(file, address_); }
+  FileDescriptor OpenBar() const { return revoke_test::OpenBar(GetParam(), device()); }
+  Mapping Map(const FileDescriptor& file) const { return MapBar(GetParam(), file, address_); }
+  // What calls fail with when the device has gone.
+  static int Gone() { return GetParam() == BarWay::kProcfs ? EIO : ENODEV; }
 
   void Pull() const { ASSERT_THAT(device().Remove(), SyscallSucceeds()); }
   void Replug() {
@@ -84,9 +65,10 @@ class PciBarTest : public testing::TestWithParam<Way> {
   off_t address_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(, PciBarTest,
-                         testing::Values(Way{"Sysfs", false, ENODEV}, Way{"Procfs", true, EIO}),
-                         [](const testing::TestParamInfo<Way>& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(, PciBarTest, testing::Values(BarWay::kSysfs, BarWay::kProcfs),
+                         [](const testing::TestParamInfo<BarWay>& info) {
+                           return Name(info.param);
+                         });
 
 // ---- while nothing is taken away ----
 
@@ -103,10 +85,9 @@ REVOKE_TEST_P(PciBarTest, OtherDevicesStay, baseline::kPasses) {
   const EduDevice& other = all.back();
   ASSERT_NE(other.Attribute(""), device().Attribute(""));
   ASSERT_THAT(WriteAttribute(other.Attribute("enable"), "1"), SyscallSucceeds());
-  const FileDescriptor file = GetParam().Open(other);
-  const Mapping bar = GetParam().Map(file, other.bar_address());
+  const FileDescriptor file = revoke_test::OpenBar(GetParam(), other);
+  const Mapping bar = MapBar(GetParam(), file, other.bar_address());
   ExpectDrives(bar, kWord);
-  // They are all in one address_space.
   const FileDescriptor pulled = OpenBar();
   const Mapping pulled_bar = Map(pulled);
   ASSERT_NO_FATAL_FAILURE(Pull());
@@ -187,26 +168,13 @@ REVOKE_TEST_P(PciBarTest, StaleMappingCannotDriveBehindTheNewOwnersBack, baselin
   EXPECT_THAT(Probe::Read(bar.At(edu::kLiveness)), ReadsValue(~kWord));
 }
 
-// What DPDK and SPDK do when the device has gone: the handler puts memory over the hole.
-void* volatile hole = nullptr;
-volatile std::size_t hole_size = 0;
-
-void FillTheHole(int /*signal*/) {
-  if (mmap(hole, hole_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-           0) == MAP_FAILED) {
-    _exit(1);
-  }
-}
-
 REVOKE_TEST_P(PciBarTest, HandlerMapsMemoryOverTheHole, baseline::kFails) {
   const FileDescriptor file = OpenBar();
   const Mapping bar = Map(file);
   Checkpoint touched;
   Checkpoint pulled;
   Child child([&] {
-    hole = bar.base();
-    hole_size = bar.size();
-    TEST_CHECK(signal(SIGBUS, FillTheHole) != SIG_ERR);
+    FillWhenItGoes(bar);
     TEST_CHECK(*bar.At(edu::kIdentification) == edu::kIdentificationValue);
     touched.Reach();
     TEST_CHECK(pulled.WaitFor(1));
@@ -224,8 +192,8 @@ REVOKE_TEST_P(PciBarTest, CallsOnTheStaleFileFailAndClosingItSucceeds, baseline:
   Mapping bar = Map(file);
   ASSERT_NO_FATAL_FAILURE(Replug());
   std::uint32_t word = 0;
-  EXPECT_THAT(pread(file.get(), &word, sizeof(word), 0), SyscallFailsWithErrno(GetParam().gone));
-  EXPECT_EQ(Map(file).error(), GetParam().gone);
+  EXPECT_THAT(pread(file.get(), &word, sizeof(word), 0), SyscallFailsWithErrno(Gone()));
+  EXPECT_EQ(Map(file).error(), Gone());
   EXPECT_THAT(bar.Unmap(), SyscallSucceeds());
   EXPECT_THAT(file.Close(), SyscallSucceeds());
 }

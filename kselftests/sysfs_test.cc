@@ -5,12 +5,17 @@
 #include "sysfs.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <string>
 
@@ -21,9 +26,12 @@
 #include "errno_matchers.h"
 #include "fd.h"
 #include "mapping.h"
+#include "privilege.h"
 #include "proc.h"
 #include "process.h"
+#include "revokeat.h"
 #include "sigbus_probe.h"
+#include "temp_dir.h"
 #include "test_check.h"
 
 namespace revoke_test {
@@ -32,6 +40,13 @@ namespace {
 // What somebody is told of at once takes less.
 constexpr std::chrono::milliseconds kSoon{3'000};
 constexpr std::uint32_t kWord = 0x12345678;
+
+// What there is of POLLPRI
+short PollNow(const FileDescriptor& file) {
+  pollfd polled = {.fd = file.get(), .events = POLLPRI, .revents = 0};
+  EXPECT_THAT(poll(&polled, 1, 0), SyscallSucceeds());
+  return polled.revents;
+}
 
 // kselftests/modules/sysfs_memory.c.
 class SysfsMemoryTest : public testing::Test {
@@ -43,13 +58,14 @@ class SysfsMemoryTest : public testing::Test {
   void TearDown() override { SetPresent(false); }
 
   static void SetPresent(bool present) {
-    ASSERT_THAT(WriteAttribute(kDirectory + "/present", present ? "1" : "0"), SyscallSucceeds());
+    ASSERT_THAT(WriteAttribute(Path("present"), present ? "1" : "0"), SyscallSucceeds());
   }
-  static FileDescriptor OpenMemory() { return Open(kDirectory + "/memory", O_RDWR); }
+  static std::string Path(const char* name) { return kDirectory + "/" + name; }
+  static FileDescriptor OpenMemory() { return Open(Path("memory"), O_RDWR); }
 
   // Whoever polls the file `name` when it goes is told.
   static void RemoveUnderAPoller(const char* name) {
-    const FileDescriptor file = Open(kDirectory + "/" + name, O_RDONLY);
+    const FileDescriptor file = Open(Path(name), O_RDONLY);
     // What it polls for is a change since its last read, even if that has failed.
     char byte = 0;
     static_cast<void>(!read(file.get(), &byte, 1));
@@ -66,7 +82,7 @@ class SysfsMemoryTest : public testing::Test {
   }
 
   static Mapping Map(const FileDescriptor& memory) { return {memory.get(), PageSize()}; }
-  static int Vmas() { return std::stoi(ReadSmallFile(kDirectory + "/vmas").value_or("-1")); }
+  static int Vmas() { return std::stoi(ReadSmallFile(Path("vmas")).value_or("-1")); }
 
  private:
   inline static const std::string kDirectory = "/sys/kernel/sysfs_memory";
@@ -117,6 +133,130 @@ REVOKE_TEST_F(SysfsMemoryTest, PollerOfAFileThatCanBeMappedIsTold, baseline::kFa
 
 REVOKE_TEST_F(SysfsMemoryTest, PollerOfAPlainFileIsTold, baseline::kFails) {
   RemoveUnderAPoller("plain");
+}
+
+// ---- revokeat(2) ----
+
+REVOKE_TEST_F(SysfsMemoryTest, RevokeTakesTheOpenFilesAndLeavesTheAttribute, baseline::kEnosys) {
+  const FileDescriptor stale = Open(Path("plain"), O_RDONLY);
+  const FileDescriptor stale_writer = Open(Path("present"), O_WRONLY);
+  for (const char* name : {"plain", "present"}) {
+    ASSERT_THAT(revoke(Path(name).c_str()), SyscallSucceedsWithValue(0));
+  }
+  char byte = 0;
+  EXPECT_THAT(pread(stale.get(), &byte, 1, 0), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(pwrite(stale_writer.get(), "1", 1, 0), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(lseek(stale.get(), 0, SEEK_SET), SyscallFailsWithErrno(ENODEV));
+  EXPECT_EQ(PollNow(stale), POLLERR | POLLPRI);
+  EXPECT_EQ(ReadSmallFile(Path("plain")), "plain\n");
+  ASSERT_NO_FATAL_FAILURE(SetPresent(true));
+}
+
+REVOKE_TEST_F(SysfsMemoryTest, RevokeTakesMappingsOfAllButOtherFiles, baseline::kEnosys) {
+  REVOKE_NEED_REVOKEAT();
+  const FileDescriptor memory = OpenMemory();
+  const FileDescriptor plain = Open(Path("plain"), O_RDONLY);
+  const Mapping mapping = Map(memory);
+  ASSERT_THAT(Probe::Write(mapping.At<std::uint32_t>(0), kWord), Survives());
+  ASSERT_THAT(revoke(Path("memory").c_str()), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(Probe::Read(mapping.At<std::uint32_t>(0)),
+              DiesOfSigbusAt(mapping.At<std::uint32_t>(0)));
+  EXPECT_EQ(Map(memory).error(), ENODEV);
+  char byte = 0;
+  EXPECT_THAT(pread(plain.get(), &byte, 1, 0), SyscallSucceedsWithValue(1));
+  const FileDescriptor again = OpenMemory();
+  const Mapping fresh = Map(again);
+  EXPECT_THAT(Probe::Read(fresh.At<std::uint32_t>(0)), ReadsValue(kWord));
+}
+
+// The attribute has no method to read it: so it is the file that answers.
+REVOKE_TEST_F(SysfsMemoryTest, OneFileCanBeTakenAway, baseline::kEnosys) {
+  const FileDescriptor memory = OpenMemory();
+  const FileDescriptor other = OpenMemory();
+  const Mapping mapping = Map(other);
+  ASSERT_THAT(RevokeFile(memory.get()), SyscallSucceedsWithValue(0));
+  char byte = 0;
+  EXPECT_THAT(read(memory.get(), &byte, 1), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(read(other.get(), &byte, 1), SyscallFailsWithErrno(EIO));
+  EXPECT_THAT(Probe::Write(mapping.At<std::uint32_t>(0), kWord), Survives());
+}
+
+REVOKE_TEST_F(SysfsMemoryTest, PollerOfARevokedFileIsTold, baseline::kEnosys) {
+  const FileDescriptor file = Open(Path("plain"), O_RDONLY);
+  char byte = 0;
+  ASSERT_THAT(read(file.get(), &byte, 1), SyscallSucceedsWithValue(1));
+  pollfd polled = {.fd = file.get(), .events = POLLPRI, .revents = 0};
+  CallInThread poller(
+      [&] { return poll(&polled, 1, static_cast<int>(Scaled(2 * kSoon).count())); });
+  ASSERT_TRUE(WaitUntilBlocked(poller.tid(), {.syscall = SYS_poll}));
+  ASSERT_THAT(revoke(Path("plain").c_str()), SyscallSucceedsWithValue(0));
+  ASSERT_TRUE(poller.Returns(kSoon));
+  EXPECT_EQ(polled.revents, POLLERR | POLLPRI);
+}
+
+// It has begun before, so it ends before.
+REVOKE_TEST(SysfsRevokeTest, ReaderThatIsInsideIsWaitedFor, baseline::kEnosys) {
+  REVOKE_NEED_REVOKEAT();
+  const std::string held = "/sys/bus/pci/drivers/pci_holder/held";
+  const FileDescriptor file = Open(held, O_RDONLY);
+  ASSERT_THAT(file, SyscallSucceeds()) << "no module pci_holder";
+  // It sleeps until it is killed.
+  Child reader([&] {
+    char byte = 0;
+    return read(file.get(), &byte, 1) == 1 ? 0 : 1;
+  });
+  ASSERT_TRUE(WaitUntilBlocked(reader.pid(), {.syscall = SYS_read}));
+
+  // Whoever waits can be killed; it has happened all the same.
+  Child killed([&] { return revoke(held.c_str()); });
+  const bool waits = WaitUntilBlocked(killed.pid(), {.syscall = __NR_revokeat});
+  EXPECT_TRUE(waits);
+  EXPECT_EQ(killed.Signal(SIGKILL), 0);
+  EXPECT_THAT(killed.Wait(), KilledBySignal(SIGKILL));
+
+  CallInThread revoker([&] { return revoke(held.c_str()); });
+  EXPECT_TRUE(WaitUntilBlocked(revoker.tid(), {.syscall = __NR_revokeat}));
+  EXPECT_EQ(reader.Signal(SIGKILL), 0);
+  EXPECT_THAT(revoker.Join(), SyscallSucceedsWithValue(0));
+  char byte = 0;
+  EXPECT_THAT(pread(file.get(), &byte, 1, 0), SyscallFailsWithErrno(ENODEV));
+}
+
+REVOKE_TEST(SysfsRevokeTest, WhatNobodyHasOpenIsRevokedAtOnce, baseline::kEnosys) {
+  EXPECT_THAT(revoke("/sys/kernel/sysfs_memory/vmas"), SyscallSucceedsWithValue(0));
+}
+
+REVOKE_TEST(SysfsRevokeTest, NeedsTheCapabilityAndAFile, baseline::kEnosys) {
+  EXPECT_THAT(revoke("/sys/kernel/sysfs_memory"), SyscallFailsWithErrno(EOPNOTSUPP));
+  EXPECT_THAT(InChild([] {
+                TEST_PCHECK(DropCapability(CAP_SYS_ADMIN) == 0);
+                TEST_PCHECK(revoke("/sys/kernel/sysfs_memory/vmas") == -1 && errno == EPERM);
+              }),
+              Exited(0));
+}
+
+// Its files have a ->release, which comes with the close as before.
+REVOKE_TEST(SysfsRevokeTest, FilesOfCgroupsLikewise, baseline::kEnosys) {
+  const TempDir root;
+  ASSERT_THAT(mount("none", root.path().c_str(), "cgroup2", 0, nullptr), SyscallSucceeds());
+  const std::string group = root.path() + "/revoked";
+  ASSERT_THAT(mkdir(group.c_str(), 0700), SyscallSucceeds());
+  const std::string freeze = group + "/cgroup.freeze";
+  const std::string events = group + "/cgroup.events";
+  {
+    const FileDescriptor stale = Open(freeze, O_RDWR);
+    const FileDescriptor stale_events = Open(events, O_RDONLY);
+    char byte = 0;
+    EXPECT_THAT(read(stale_events.get(), &byte, 1), SyscallSucceedsWithValue(1));
+    EXPECT_EQ(PollNow(stale_events), 0);
+    EXPECT_THAT(revoke(freeze.c_str()), SyscallSucceedsWithValue(0));
+    EXPECT_THAT(revoke(events.c_str()), SyscallSucceedsWithValue(0));
+    EXPECT_THAT(write(stale.get(), "0", 1), SyscallFailsWithErrno(ENODEV));
+    EXPECT_EQ(PollNow(stale_events), POLLERR | POLLPRI);
+    EXPECT_THAT(WriteAttribute(freeze, "0"), SyscallSucceeds());
+    EXPECT_THAT(rmdir(group.c_str()), SyscallSucceeds());
+  }
+  EXPECT_THAT(umount(root.path().c_str()), SyscallSucceeds());
 }
 
 }  // namespace

@@ -27,10 +27,15 @@
  *
  * ->open and ->close are gated together: both are delivered until the file is
  * about to be released, and neither is from then on: see REVOKE_CLOSED.
+ *
+ * Physical memory that a driver claims is taken away from whoever has mapped it,
+ * through files of any object: see revoke_iomem().
  */
 #include <linux/export.h>
+#include <linux/interval_tree.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pfn.h>
 #include <linux/revoke_internal.h>
 #include <linux/slab.h>
 
@@ -48,7 +53,19 @@ struct revokable_mapping {
 	struct list_head	node;		/* in r->mappings */
 	struct address_space	*mapping;
 	unsigned int		users;		/* files, and those who walk */
+	struct revokable	*r;		/* that of the files */
+	struct interval_tree_node iomem;	/* PFNs, under iomem_lock */
+	u64			iomem_id;	/* 0: it is not in the tree */
 };
+
+/*
+ * What is mapped of physical memory, or has been through files that are still
+ * there.  The lock is inside of r->lock.
+ */
+static struct rb_root_cached iomem_tree = RB_ROOT_CACHED;
+static DEFINE_SPINLOCK(iomem_lock);
+static u64 iomem_last_id;
+static unsigned int iomem_nodes;
 
 /* Counts of those who have left, and which the zap gives back */
 struct revoke_handed {
@@ -265,6 +282,11 @@ static void put_mapping(struct revokable_mapping *m)
 {
 	if (--m->users)
 		return;
+	if (m->iomem_id) {
+		guard(spinlock)(&iomem_lock);
+		interval_tree_remove(&m->iomem, &iomem_tree);
+		WRITE_ONCE(iomem_nodes, iomem_nodes - 1);
+	}
 	list_del(&m->node);
 	kfree(m);
 }
@@ -297,6 +319,7 @@ static int make_maps(struct revoke *rv)
 		return -ENOMEM;
 	}
 	mapping->mapping = rv->file->f_mapping;
+	mapping->r = r;
 
 	scoped_guard(spinlock, &r->lock) {
 		/* Two tasks may map the file for the first time. */
@@ -793,6 +816,103 @@ void revoke_zap_work(struct work_struct *work)
 	revokable_put(r);
 }
 
+/**
+ * revokable_maps_iomem - a file is going to map physical memory
+ * @file: the file; if it is not revokable, there is nothing to do
+ * @start: the physical address
+ * @size: in bytes
+ *
+ * From here on, drivers that claim a part of it find the file, for as long as it,
+ * or a mapping of it, is there.  So whether a part is claimed already,
+ * which is up to the caller, has to be looked at after this: a claim is either seen
+ * then, or sees the file.
+ *
+ * vm_pgoff of the VMA has to be the page frame number.
+ *
+ * Context: ->mmap or ->mmap_prepare of the file.
+ */
+void revokable_maps_iomem(const struct file *file, resource_size_t start,
+			  resource_size_t size)
+{
+	unsigned long first = PHYS_PFN(start);
+	unsigned long last = PHYS_PFN(start + size - 1);
+	struct revokable_mapping *m;
+
+	if (!file_is_revokable(file))
+		return;
+	m = file->f_revoke->maps->mapping;
+
+	guard(spinlock)(&iomem_lock);
+	if (!m->iomem_id) {
+		m->iomem_id = ++iomem_last_id;
+		WRITE_ONCE(iomem_nodes, iomem_nodes + 1);
+	} else {
+		/* One node for all, at the price of what is between. */
+		interval_tree_remove(&m->iomem, &iomem_tree);
+		first = min(first, m->iomem.start);
+		last = max(last, m->iomem.last);
+	}
+	m->iomem.start = first;
+	m->iomem.last = last;
+	interval_tree_insert(&m->iomem, &iomem_tree);
+}
+
+/*
+ * For claims, which are many.  Whoever has looked at resource_lock's tree before the
+ * claim was in it had been counted before that.
+ */
+bool iomem_is_mapped(void)
+{
+	return READ_ONCE(iomem_nodes);
+}
+
+/*
+ * An object that has mapped a part of the range, with a reference: that with the
+ * first number after *@id, as the nodes move in the tree while nobody looks.
+ */
+static struct revokable *next_iomem(unsigned long first, unsigned long last,
+				    u64 *id)
+{
+	struct revokable_mapping *m, *next = NULL;
+	struct interval_tree_node *node;
+
+	guard(spinlock)(&iomem_lock);
+	for (node = interval_tree_iter_first(&iomem_tree, first, last); node;
+	     node = interval_tree_iter_next(node, first, last)) {
+		m = container_of(node, struct revokable_mapping, iomem);
+		if (m->iomem_id > *id && (!next || m->iomem_id < next->iomem_id))
+			next = m;
+	}
+	if (!next)
+		return NULL;
+	*id = next->iomem_id;
+	return revokable_get(next->r);
+}
+
+/**
+ * revoke_iomem - take physical memory away from whoever has mapped it
+ * @first: the first page frame number
+ * @last: the last one
+ *
+ * It is claimed: whoever asks from now on is told that it cannot be mapped.  On
+ * return, no page table entry that was made through a file of
+ * revokable_maps_iomem() leads to it.  The files and the rest of the mappings stay.
+ *
+ * Context: may sleep.  It waits for those who are in an mmap(2) of it, so the caller
+ *	must hold no lock that is taken inside of an mmap_lock or in ->mmap of such
+ *	a file, and not be in ->mmap of one.
+ */
+void revoke_iomem(unsigned long first, unsigned long last)
+{
+	struct revokable *r;
+	u64 id = 0;
+
+	while ((r = next_iomem(first, last, &id))) {
+		revokable_zap_range(r, first, last - first + 1);
+		revokable_put(r);
+	}
+}
+
 #else
 /* Without an MMU there is nothing to zap, so nothing revokable is mapped. */
 void revoke_zap(struct revokable *r, u64 flags)
@@ -816,6 +936,20 @@ void revoke_forget_maps(struct revoke *rv)
 }
 
 void revoke_free_maps(struct revoke *rv)
+{
+}
+
+void revokable_maps_iomem(const struct file *file, resource_size_t start,
+			  resource_size_t size)
+{
+}
+
+bool iomem_is_mapped(void)
+{
+	return false;
+}
+
+void revoke_iomem(unsigned long first, unsigned long last)
 {
 }
 

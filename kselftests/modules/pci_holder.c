@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver for a PCI device whose reset, or recovery from an error, is to be
- * looked at while it is under way.
+ * A driver for a PCI device whose reset, recovery from an error or removal is to
+ * be looked at while it is under way.
  *
  * While "hold" in its directory in sysfs is 1, its callbacks at the beginning of
- * either do not return, and so the functions that come before it on the bus have
+ * any do not return, and so the functions that come before it on the bus have
  * been told, and nobody has been reset yet.  Reading "held" waits until that is
  * so.  All waits end by themselves, so that a test that dies does not keep the bus.
  */
@@ -65,6 +65,11 @@ static int holder_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
+static void holder_remove(struct pci_dev *pdev)
+{
+	holder_stop_here();
+}
+
 static void holder_reset_prepare(struct pci_dev *pdev)
 {
 	holder_stop_here();
@@ -94,9 +99,10 @@ static struct pci_driver holder_driver = {
 	.id_table	= NULL,		/* by driver_override */
 	.groups		= holder_groups,
 	.probe		= holder_probe,
+	.remove		= holder_remove,
 	.err_handler	= &holder_err_handler,
 };
 module_pci_driver(holder_driver);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Holds up resets and recoveries of PCI devices, for uio_reset_test");
+MODULE_DESCRIPTION("Holds up what is done to PCI devices, for tests");

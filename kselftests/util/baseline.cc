@@ -23,6 +23,8 @@ const char* Name(Declared declared) {
   switch (declared) {
     case Declared::kFails:
       return "fails";
+    case Declared::kSticks:
+      return "sticks";
     case Declared::kEnosys:
       return "ENOSYS";
     case Declared::kPasses:
@@ -56,6 +58,7 @@ const char* Name(Observed observed) {
 bool Proves(Declared declared, Observed observed) {
   switch (declared) {
     case Declared::kFails:
+    case Declared::kSticks:
       return observed == Observed::kFails;
     case Declared::kEnosys:
       return observed == Observed::kEnosys;

@@ -32,10 +32,12 @@ namespace revoke_test::baseline {
 
 enum class Declared {
   kFails,   // an assertion after FailsFromHere() fails: the hole is really there
+  kSticks,  // the same, and processes are left that nothing ends: so the suite comes last
   kEnosys,  // it cannot even be tried: revokeat(2) answers ENOSYS
   kPasses,  // same behaviour on both kernels, on purpose
 };
 inline constexpr Declared kFails = Declared::kFails;
+inline constexpr Declared kSticks = Declared::kSticks;
 inline constexpr Declared kEnosys = Declared::kEnosys;
 inline constexpr Declared kPasses = Declared::kPasses;
 
@@ -82,7 +84,7 @@ std::optional<Declared> DeclarationOf(std::string_view full_name);
     return baseline::Declare(#suite, #name, declared);                   \
   }()
 
-// TEST(), TEST_F() and TEST_P() with a declaration: baseline::kFails, kEnosys or kPasses.
+// TEST(), TEST_F() and TEST_P() with a declaration: baseline::kFails, kSticks, kEnosys or kPasses.
 #define REVOKE_TEST(suite, name, declared)         \
   REVOKE_DECLARE_BASELINE_(suite, name, declared); \
   TEST(suite, name)

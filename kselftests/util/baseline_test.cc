@@ -20,6 +20,7 @@ TEST(Baseline, EachDeclarationIsProvenByOneThingOnly) {
        {Observed::kFails, Observed::kSetupFails, Observed::kEnosys, Observed::kPasses,
         Observed::kSkips, Observed::kSplats, Observed::kCrashes, Observed::kHangs}) {
     EXPECT_EQ(Proves(Declared::kFails, observed), observed == Observed::kFails);
+    EXPECT_EQ(Proves(Declared::kSticks, observed), observed == Observed::kFails);
     EXPECT_EQ(Proves(Declared::kEnosys, observed), observed == Observed::kEnosys);
     EXPECT_EQ(Proves(Declared::kPasses, observed), observed == Observed::kPasses);
   }
@@ -27,6 +28,7 @@ TEST(Baseline, EachDeclarationIsProvenByOneThingOnly) {
 
 TEST(Baseline, HasNames) {
   EXPECT_STREQ(Name(Declared::kFails), "fails");
+  EXPECT_STREQ(Name(Declared::kSticks), "sticks");
   EXPECT_STREQ(Name(Declared::kEnosys), "ENOSYS");
   EXPECT_STREQ(Name(Declared::kPasses), "passes");
   EXPECT_STREQ(Name(Observed::kFails), "fails");

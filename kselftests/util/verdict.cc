@@ -43,7 +43,8 @@ Verdict JudgeBaseline(const TestResult& result, const Policy& policy,
         "the test if the declaration is");
   }
   // An unkillable process spoils whatever runs next, here too.
-  if (result.unkillable) verdict.outcome = Outcome::kFailed;
+  const bool sticks = declared == baseline::Declared::kSticks;
+  if (result.unkillable != sticks) verdict.outcome = Outcome::kFailed;
   verdict.notes.insert(verdict.notes.begin(), line);
   return verdict;
 }

@@ -209,6 +209,16 @@ TEST(JudgeBaseline, UnkillableFails) {
   EXPECT_EQ(OnBaseline(result, Declared::kFails).outcome, Outcome::kFailed);
 }
 
+TEST(JudgeBaseline, WhatSticksLeavesAProcess) {
+  TestResult result = FailedAt(FirstFailure::kAtTheHole);
+  EXPECT_EQ(OnBaseline(result, Declared::kSticks).outcome, Outcome::kFailed);
+  result.unkillable = true;
+  EXPECT_EQ(OnBaseline(result, Declared::kSticks).outcome, Outcome::kPassed);
+  result = FailedAt(FirstFailure::kInSetup);
+  result.unkillable = true;
+  EXPECT_EQ(OnBaseline(result, Declared::kSticks).outcome, Outcome::kFailed);
+}
+
 TEST(ExitCode, IsKselftests) {
   EXPECT_EQ(ExitCode({.passed = 1, .failed = 0, .skipped = 0}), 0);
   EXPECT_EQ(ExitCode({.passed = 1, .failed = 0, .skipped = 1}), 0);

@@ -2,6 +2,9 @@
 
 #include "backend.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <set>
 #include <utility>
 
@@ -56,6 +59,20 @@ void AppendIcount(vector<string>& argv) {
   Append(argv, "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1");
 }
 
+// Both ends of the socket are the emulator's own. No other one has that name.
+void AppendMonitor(vector<string>& argv) {
+  static std::atomic<int> emulators = 0;
+  const string socket = "path=guest-run-" + std::to_string(getpid()) + "-" +
+                        std::to_string(++emulators) + ",abstract=on";
+  Append(argv, "-chardev", "socket,id=monitor,server=on,wait=off," + socket);
+  Append(argv, "-mon", "chardev=monitor,mode=control");
+  Append(argv, "-chardev", "socket,id=port," + socket);
+  Append(argv, "-device", "virtio-serial-pci");
+  Append(argv, "-device", "virtserialport,chardev=port,name=monitor");
+  // Whoever pulls a device pulls it out of a PCI Express slot, which is to tell the kernel.
+  Append(argv, "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+}
+
 // Every panic ends the emulator instead of hanging it.
 vector<string> KernelArguments(const RunSpec& spec, Accel accel) {
   vector<string> args = {"panic=-1", "oops=panic"};
@@ -94,6 +111,7 @@ EmulatorCommand InitramfsCommand(const RunSpec& spec, Accel accel) {
   for (const Share& share : MakeJob(spec, "").shares)
     AppendQemuShare(argv, share.tag, share.path, true);
   for (const string& device : spec.devices) Append(argv, "-device", device);
+  if (spec.monitor) AppendMonitor(argv);
   argv.insert(argv.end(), spec.qemu_args.begin(), spec.qemu_args.end());
   vector<string> kernel = {"console=ttyS0", "earlyprintk=serial,ttyS0"};
   for (string& arg : KernelArguments(spec, accel)) kernel.push_back(std::move(arg));

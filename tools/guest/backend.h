@@ -41,6 +41,7 @@ struct RunSpec {
   std::chrono::seconds silence{0};     // how long the program may print nothing; 0: for ever
   std::vector<std::string> devices;    // arguments of qemu's -device
   std::vector<std::string> qemu_args;  // passed to qemu as they are
+  bool monitor = false;                // the guest can give qemu commands; initramfs backend only
   std::vector<std::string> append;     // kernel command line
   std::vector<std::string> files;      // put into the initramfs under the same path
   std::vector<std::string> shares;     // directories mounted read-only under the same path

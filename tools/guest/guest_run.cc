@@ -127,6 +127,8 @@ int Main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--qemu-arg", spec.qemu_args, "Argument for qemu as it is; repeatable")
       ->allow_extra_args(false);
+  app.add_flag("--monitor", spec.monitor,
+               "With --backend initramfs: lead the guest's virtio port \"monitor\" to qemu's QMP");
   app.add_option("--append", spec.append, "Kernel command line argument; repeatable")
       ->allow_extra_args(false);
   app.add_option("--file", spec.files,

@@ -129,6 +129,7 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.timeout = std::chrono::hours(2);
   spec.silence = kSilence;
   spec.devices = EntriesOf(Require(project.source / "kselftests/guest/devices"));
+  spec.monitor = true;
   // A test of KUnit that hangs costs little, and a task that spins is noticed.
   spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kKunitTimeout.count()),
                  "watchdog_thresh=20"};

@@ -42,6 +42,11 @@ std::optional<Proof> ParseProof(std::string_view text) {
 }
 
 // "unpatched" belongs to those which fail there, "nothing" stands alone.
+// The unpatched kernel turns it red.
+bool FailsUnpatched(const Row& row) {
+  return row.declaration == "fails" || row.declaration == "sticks";
+}
+
 bool ParseEvidence(std::string_view text, Row* row) {
   bool unpatched = false;
   if (text != kNothing) {
@@ -57,17 +62,17 @@ bool ParseEvidence(std::string_view text, Row* row) {
       text.remove_prefix(comma + 1);
     }
   }
-  return unpatched == (row->declaration == "fails");
+  return unpatched == FailsUnpatched(*row);
 }
 
 std::string Evidence(const Row& row) {
-  std::string text = row.declaration == "fails" ? kUnpatched : "";
+  std::string text = FailsUnpatched(row) ? kUnpatched : "";
   for (const Proof& proof : row.proofs) text += (text.empty() ? "" : ",") + ToText(proof);
   return text.empty() ? kNothing : text;
 }
 
 std::optional<Row> ParseRow(const std::vector<std::string>& fields) {
-  constexpr std::array kKnown = {"fails", "ENOSYS", "passes", "KUnit", "UML"};
+  constexpr std::array kKnown = {"fails", "sticks", "ENOSYS", "passes", "KUnit", "UML"};
   if (fields.size() != 4 || fields[0].empty() || fields[1].empty()) return std::nullopt;
   Row row{.suite = fields[0], .test = fields[1], .declaration = fields[2]};
   const bool known = std::find(kKnown.begin(), kKnown.end(), row.declaration) != kKnown.end();
@@ -90,6 +95,8 @@ int CostOf(const Result& result) {
 }
 
 }  // namespace
+
+bool Row::Proven() const { return FailsUnpatched(*this) || !proofs.empty(); }
 
 std::string BaseOf(const std::string& test) {
   return test.substr(0, test.find('/', std::min(test.find('.'), test.size())));

@@ -30,7 +30,7 @@ namespace mutants {
 struct Declared {
   std::string suite;  // the program
   std::string test;
-  std::string declaration;  // "fails", "ENOSYS", "passes"; or the kind of a KUnit test
+  std::string declaration;  // "fails", "sticks", "ENOSYS", "passes"; or the kind of a KUnit test
 };
 
 // "Suite.Test" and "Instance" of "Suite.Test/Instance"; no instance if it has none.
@@ -52,7 +52,7 @@ struct Row {
   std::vector<Proof> proofs;  // sorted
 
   // Whether it has been seen red by anything.
-  bool Proven() const { return declaration == "fails" || !proofs.empty(); }
+  bool Proven() const;
   // Adds what is not there yet; true if it was not.
   bool Add(const Proof& proof);
 };

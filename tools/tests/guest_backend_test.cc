@@ -82,6 +82,15 @@ TEST(InitramfsCommand, AddsDevices) {
               Contains("edu,dma_mask=0xffffffff"));
 }
 
+TEST(InitramfsCommand, LeadsAPortToTheMonitorWhenTold) {
+  RunSpec spec = Example();
+  EXPECT_EQ(After(MakeCommand(spec, Backend::kInitramfs, Accel::kTcg).argv, "-mon"), "(no -mon)");
+  spec.monitor = true;
+  const auto argv = MakeCommand(spec, Backend::kInitramfs, Accel::kTcg).argv;
+  EXPECT_EQ(After(argv, "-mon"), "chardev=monitor,mode=control");
+  EXPECT_THAT(argv, Contains(HasSubstr("virtserialport,chardev=port,name=monitor")));
+}
+
 TEST(InitramfsCommand, AcceleratorFollows) {
   EXPECT_EQ(After(MakeCommand(Example(), Backend::kInitramfs, Accel::kKvm).argv, "-machine"),
             "q35,accel=kvm");

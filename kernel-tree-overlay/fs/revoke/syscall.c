@@ -37,28 +37,6 @@
 
 #define REVOKEAT_FLAGS	(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | REVOKE_FILE)
 
-/* The object that @path leads to, with a reference, or an error */
-static struct revokable *path_get_revokable(const struct path *path)
-{
-	struct inode *inode = d_backing_inode(path->dentry);
-	int error;
-
-	if (!S_ISCHR(inode->i_mode))
-		return ERR_PTR(-EOPNOTSUPP);
-	/*
-	 * As for open(2): where device numbers do not count, this one leads
-	 * nowhere.  Among others that is so in every file system mounted by
-	 * a user namespace, but for devpts, whose nodes the kernel makes.
-	 */
-	if (!may_open_dev(path))
-		return ERR_PTR(-EACCES);
-	error = path_permission(path, MAY_READ | MAY_WRITE);
-	if (error)
-		return ERR_PTR(error);
-
-	return chrdev_get_revokable(inode->i_rdev);
-}
-
 /* Stricter than inode_owner_or_capable(): CAP_FOWNER is about file systems. */
 static bool owns_inode_of(const struct path *path)
 {
@@ -92,11 +70,53 @@ static int revoke_object(struct revokable *r, const struct path *path)
 	return revoke_files_of_inode(r, d_backing_inode(path->dentry));
 }
 
-/* Every open of the object */
+static int revoke_device(const struct path *path)
+{
+	struct revokable *r;
+	int error;
+
+	/*
+	 * As for open(2): where device numbers do not count, this one leads
+	 * nowhere.  Among others that is so in every file system mounted by
+	 * a user namespace, but for devpts, whose nodes the kernel makes.
+	 */
+	if (!may_open_dev(path))
+		return -EACCES;
+	error = path_permission(path, MAY_READ | MAY_WRITE);
+	if (error)
+		return error;
+
+	r = chrdev_get_revokable(d_backing_inode(path->dentry)->i_rdev);
+	if (IS_ERR(r))
+		return PTR_ERR(r);
+	error = revoke_object(r, path);
+	revokable_put(r);
+	return error;
+}
+
+/* A file of a file system that knows what has been opened through it */
+static int revoke_inode(const struct path *path)
+{
+	struct inode *inode = d_backing_inode(path->dentry);
+	int error;
+
+	error = path_permission(path, MAY_READ | MAY_WRITE);
+	if (error)
+		return error;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	error = security_file_revoke(path, NULL);
+	if (error)
+		return error;
+
+	return inode->i_sb->s_op->revoke(inode);
+}
+
+/* Every open of what is there */
 static int revoke_path(int dfd, struct filename *name, unsigned int flags)
 {
 	struct path path __free(path_put) = {};
-	struct revokable *r;
+	struct inode *inode;
 	int error;
 
 	error = filename_lookup(dfd, name,
@@ -105,12 +125,12 @@ static int revoke_path(int dfd, struct filename *name, unsigned int flags)
 	if (error)
 		return error;
 
-	r = path_get_revokable(&path);
-	if (IS_ERR(r))
-		return PTR_ERR(r);
-	error = revoke_object(r, &path);
-	revokable_put(r);
-	return error;
+	inode = d_backing_inode(path.dentry);
+	if (S_ISCHR(inode->i_mode))
+		return revoke_device(&path);
+	if (S_ISREG(inode->i_mode) && inode->i_sb->s_op->revoke)
+		return revoke_inode(&path);
+	return -EOPNOTSUPP;
 }
 
 /*

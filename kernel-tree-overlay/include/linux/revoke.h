@@ -184,6 +184,8 @@ int revoke_files(struct revokable *r);
 int revoke_files_of_inode(struct revokable *r, const struct inode *inode);
 int revoke_file(struct file *file);
 void revokable_zap_range(struct revokable *r, pgoff_t start, pgoff_t nr);
+void revokable_maps_iomem(const struct file *file, resource_size_t start,
+			  resource_size_t size);
 bool file_revoked(const struct file *file);
 int __must_check revokable_suspend(struct revokable *r);
 void revokable_resume(struct revokable *r);
@@ -303,6 +305,12 @@ static inline int use_copy_from_user(struct file *file, void *to,
 				     const void __user *from, size_t n)
 {
 	return copy_from_user(to, from, n) ? -EFAULT : 0;
+}
+
+static inline void revokable_maps_iomem(const struct file *file,
+					resource_size_t start,
+					resource_size_t size)
+{
 }
 
 static inline bool file_revoked(const struct file *file)

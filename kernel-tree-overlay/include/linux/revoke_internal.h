@@ -323,6 +323,8 @@ extern struct workqueue_struct *revoke_wq;
 
 void revoke_zap(struct revokable *r, u64 flags);
 void revoke_zap_pages(struct revokable *r, pgoff_t first, pgoff_t last);
+bool iomem_is_mapped(void);
+void revoke_iomem(unsigned long first, unsigned long last);
 void revoke_zap_later(struct revoke *rv);
 void revoke_zap_work(struct work_struct *work);
 void revoke_forget_maps(struct revoke *rv);
@@ -426,6 +428,15 @@ static inline int revoked_error(const struct file *file)
 static inline int revokable_mmap_wait(struct file *file)
 {
 	return 0;
+}
+
+static inline bool iomem_is_mapped(void)
+{
+	return false;
+}
+
+static inline void revoke_iomem(unsigned long first, unsigned long last)
+{
 }
 
 static inline void revoke_open_done(struct file *file)

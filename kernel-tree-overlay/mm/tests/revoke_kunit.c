@@ -112,6 +112,7 @@ struct toy {
 	int					closes_at_release;
 	bool					taken[NR_PAGES];
 	bool					late;	/* vm_ops after release */
+	bool					iomem;	/* it says what it maps */
 };
 
 static bool came(struct completion *c)
@@ -229,6 +230,8 @@ static int toy_mmap_begin(struct toy *toy, struct file *file, pgoff_t pgoff,
 			  unsigned long pages)
 {
 	atomic_inc(&toy->mmaps);
+	if (toy->iomem)
+		revokable_maps_iomem(file, PFN_PHYS(pgoff), pages << PAGE_SHIFT);
 	for (; pages--; pgoff++) {
 		if (pgoff < NR_PAGES && READ_ONCE(toy->taken[pgoff]))
 			return -ENXIO;
@@ -758,6 +761,12 @@ static void toy_take(struct toy *toy)
 static long do_zap_range(struct toy_task *t)
 {
 	revokable_zap_range(t->toy->r, 1, 2);
+	return 0;
+}
+
+static long do_claim(struct toy_task *t)
+{
+	revoke_iomem(1, 2);
 	return 0;
 }
 
@@ -1720,6 +1729,118 @@ static void revoke_mm_range_newcomer_test(struct kunit *test)
 	unmap(test, addr);
 }
 
+/*
+ * Claims of physical memory.  It is the toys' own, as they say: nothing is really
+ * mapped that low.
+ */
+
+/* Of all objects that have it, and of nobody else, the part goes. */
+static void revoke_mm_claim_test(struct kunit *test)
+{
+	struct toy *toy[3];
+	struct file *file[3];
+	unsigned long addr[3];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(toy); i++) {
+		toy[i] = toy_new(test, TOY_INSERT_PAGE);
+		toy[i]->iomem = i < 2;
+		file[i] = toy_file_new(test, toy[i]);
+		addr[i] = map_toy(test, file[i], MAP_SHARED);
+	}
+	KUNIT_EXPECT_TRUE(test, iomem_is_mapped());
+	revoke_iomem(NR_PAGES, NR_PAGES + 1);
+	for (i = 0; i < ARRAY_SIZE(toy); i++)
+		KUNIT_EXPECT_EQ(test, present_ptes(addr[i]), NR_PAGES);
+
+	toy_take(toy[0]);
+	toy_take(toy[1]);
+	revoke_iomem(1, 2);
+	expect_middle_gone(test, addr[0]);
+	expect_middle_gone(test, addr[1]);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr[2]), NR_PAGES);
+	revoke_iomem(0, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr[0]), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr[1]), 0);
+	KUNIT_EXPECT_FALSE(test, file_revoked(file[0]));
+	for (i = 0; i < ARRAY_SIZE(toy); i++)
+		unmap(test, addr[i]);
+}
+
+/* What is found is all that a file has mapped, in whatever order. */
+static void revoke_mm_claim_grows_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_INSERT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr[NR_PAGES];
+	static const int order[NR_PAGES] = { 2, 3, 0, 1 };
+	int i;
+
+	toy->iomem = true;
+	for (i = 0; i < NR_PAGES; i++) {
+		addr[i] = try_map(file, 0, order[i], 1, MAP_SHARED);
+		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr[i]));
+	}
+	for (i = 0; i < NR_PAGES; i++) {
+		toy->taken[order[i]] = true;
+		revoke_iomem(order[i], order[i]);
+		KUNIT_EXPECT_EQ(test, touch_page(addr[i], 0), -EFAULT);
+		if (i + 1 < NR_PAGES)
+			KUNIT_EXPECT_EQ(test, touch_page(addr[i + 1], 0),
+					'A' + order[i + 1]);
+	}
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, vm_munmap(addr[i], PAGE_SIZE), 0);
+}
+
+/*
+ *	mmap(2)				a claim
+ *	tells what it maps
+ *	sees that it is free
+ *					it is claimed
+ *					zaps what there is: nothing
+ *	makes page table entries
+ *					waits for the use, and zaps again
+ */
+static void revoke_mm_claim_mmap_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *mapper, *claimer;
+
+	toy->iomem = true;
+	toy->mmap_waits = true;
+	mapper = toy_run(test, toy, file, 0, do_map_and_count);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	toy_take(toy);
+	claimer = toy_run(test, toy, file, 0, do_claim);
+	KUNIT_EXPECT_TRUE(test, stays_away(&claimer->done));
+
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, claimer), 0);
+	KUNIT_EXPECT_TRUE(test, came(&mapper->mapped));
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, mapper),
+			toy_populates(toy) ? NR_PAGES - 2 : 0);
+}
+
+/* With the last file that has mapped it, a claim costs nothing again. */
+static void revoke_mm_claim_unmapped_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_INSERT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	bool before = iomem_is_mapped();
+	unsigned long addr;
+
+	toy->iomem = true;
+	addr = map_toy(test, file, MAP_SHARED);
+	KUNIT_EXPECT_TRUE(test, iomem_is_mapped());
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, iomem_is_mapped(), before);
+	unmap(test, addr);
+}
+
 /* Who is in another method is not waited for, the caller included. */
 static void revoke_mm_range_method_test(struct kunit *test)
 {
@@ -2320,6 +2441,10 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_range_mmap_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_range_newcomer_test),
 	KUNIT_CASE(revoke_mm_range_method_test),
+	KUNIT_CASE(revoke_mm_claim_test),
+	KUNIT_CASE(revoke_mm_claim_grows_test),
+	KUNIT_CASE_PARAM(revoke_mm_claim_mmap_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_claim_unmapped_test),
 #ifdef __HAVE_PFNMAP_TRACKING
 	KUNIT_CASE(revoke_mm_memtype_test),
 	KUNIT_CASE(revoke_mm_memtype_unmapped_test),
