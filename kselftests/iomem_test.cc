@@ -41,7 +41,7 @@ class IomemTest : public testing::Test {
     ASSERT_THAT(access(kClaim, F_OK), SyscallSucceeds()) << "no module iomem_claim";
     device_ = EduDevice::Find();
     ASSERT_TRUE(device_.has_value()) << "no edu device here; start QEMU with -device edu";
-    ASSERT_THAT(WriteAttribute(device_->Attribute("enable"), "1"), SyscallSucceeds());
+    ASSERT_THAT(device_->EnableWithoutDriver(), SyscallSucceeds());
     address_ = device_->bar_address();
   }
   void TearDown() override { EXPECT_THAT(Unclaim(), SyscallSucceeds()); }
@@ -192,7 +192,7 @@ REVOKE_TEST_F(IomemTest, ClaimLeavesOtherDevicesAlone, baseline::kPasses) {
   const std::vector<EduDevice> all = EduDevice::FindAll();
   ASSERT_GE(all.size(), 2U);
   const EduDevice& other = all.back();
-  ASSERT_THAT(WriteAttribute(other.Attribute("enable"), "1"), SyscallSucceeds());
+  ASSERT_THAT(other.EnableWithoutDriver(), SyscallSucceeds());
   const FileDescriptor file = OpenBar(BarWay::kSysfs, other);
   const Mapping bar = MapBar(BarWay::kSysfs, file, other.bar_address());
   ASSERT_THAT(Claim(0, edu::kBarSize), SyscallSucceeds());

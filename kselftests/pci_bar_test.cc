@@ -24,7 +24,6 @@
 #include "process.h"
 #include "race.h"
 #include "sigbus_probe.h"
-#include "sysfs.h"
 #include "test_check.h"
 
 namespace revoke_test {
@@ -45,7 +44,7 @@ class PciBarTest : public testing::TestWithParam<BarWay> {
 
   // Its memory answers without a driver.
   void Enable() {
-    ASSERT_THAT(WriteAttribute(device().Attribute("enable"), "1"), SyscallSucceeds());
+    ASSERT_THAT(device().EnableWithoutDriver(), SyscallSucceeds());
     address_ = device().bar_address();
   }
   FileDescriptor OpenBar() const { return revoke_test::OpenBar(GetParam(), device()); }
@@ -84,7 +83,7 @@ REVOKE_TEST_P(PciBarTest, OtherDevicesStay, baseline::kPasses) {
   ASSERT_GE(all.size(), 2U);
   const EduDevice& other = all.back();
   ASSERT_NE(other.Attribute(""), device().Attribute(""));
-  ASSERT_THAT(WriteAttribute(other.Attribute("enable"), "1"), SyscallSucceeds());
+  ASSERT_THAT(other.EnableWithoutDriver(), SyscallSucceeds());
   const FileDescriptor file = revoke_test::OpenBar(GetParam(), other);
   const Mapping bar = MapBar(GetParam(), file, other.bar_address());
   ExpectDrives(bar, kWord);

@@ -28,7 +28,6 @@
 #include "pci_device.h"
 #include "process.h"
 #include "qemu_monitor.h"
-#include "sysfs.h"
 #include "test_check.h"
 
 namespace revoke_test {
@@ -119,7 +118,7 @@ class UnplugTest : public testing::TestWithParam<Pull> {
     ASSERT_FALSE(found.empty()) << "no " << card().name << "; see kselftests/guest/devices";
     device_ = found.front();
     directory_ = std::filesystem::canonical(device().Attribute(""));
-    ASSERT_THAT(WriteAttribute(device().Attribute("enable"), "1"), SyscallSucceeds());
+    ASSERT_THAT(device().EnableWithoutDriver(), SyscallSucceeds());
   }
   // The emulator has the old one until the slot has been switched off.
   static testing::AssertionResult Add() {
