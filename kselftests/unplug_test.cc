@@ -28,6 +28,7 @@
 #include "pci_device.h"
 #include "process.h"
 #include "qemu_monitor.h"
+#include "skip.h"
 #include "test_check.h"
 
 namespace revoke_test {
@@ -63,7 +64,14 @@ using Pull = std::tuple<Card, Puller>;
 
 class UnplugTest : public testing::TestWithParam<Pull> {
  protected:
-  void SetUp() override { ASSERT_NO_FATAL_FAILURE(Find()); }
+  void SetUp() override {
+    // Slots take their own lock outside and inside of that of PCI, on the unpatched kernel as well,
+    // and lockdep looks at nothing after its first complaint.
+    REVOKE_SKIP_IF(
+        std::get<Puller>(GetParam()) == Puller::kEmulator && access("/proc/lockdep", F_OK) == 0,
+        "lockdep complains about pciehp");
+    ASSERT_NO_FATAL_FAILURE(Find());
+  }
 
   static const Card& card() { return std::get<Card>(GetParam()); }
   const PciDevice& device() const { return *device_; }
