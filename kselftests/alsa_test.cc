@@ -5,16 +5,23 @@
 // next card, nor the removal of the module.
 
 #include <fcntl.h>
+#include <linux/soundcard.h>
 #include <poll.h>
+#include <sched.h>
 #include <sound/asound.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "baseline.h"
@@ -31,6 +38,7 @@
 #include "stuck_call.h"
 #include "stuck_file.h"
 #include "temp_dir.h"
+#include "thread.h"
 
 namespace revoke_test {
 namespace {
@@ -42,7 +50,8 @@ constexpr PcmSetup kMapped = {.access = SNDRV_PCM_ACCESS_MMAP_INTERLEAVED};
 class AlsaTest : public testing::Test {
  protected:
   AlsaTest() : AlsaTest("snd_dummy") {}
-  explicit AlsaTest(const char* driver) : card_(driver) {}
+  explicit AlsaTest(const std::string& driver) : card_(driver) {}
+  explicit AlsaTest(SoundCard card) : card_(std::move(card)) {}
 
   void SetUp() override {
     if (card_.number() < 0) {
@@ -243,7 +252,26 @@ REVOKE_TEST_F(AloopTest, MemoryMayComeLate, baseline::kPasses) {
 
 // ---- what mappings show ----
 
-REVOKE_TEST_F(AlsaTest, MappingsShowNothingOfTheOldCard, baseline::kFails) {
+// Buffers of each kind: of pages by ->fault, of vmalloc(), coherent ones, and of many pieces.
+SoundCard CardOf(const std::string& driver) {
+  return driver == "snd_ens1370" || driver == "snd_hda_intel" ? SoundCard::OnPci(driver)
+                                                              : SoundCard(driver);
+}
+
+class AlsaCard : public AlsaTest, public testing::WithParamInterface<const char*> {
+ protected:
+  AlsaCard() : AlsaTest(CardOf(GetParam())) {}
+  void SetUp() override {
+    ASSERT_TRUE(card_.present());
+    ASSERT_NO_FATAL_FAILURE(AlsaTest::SetUp());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, AlsaCard,
+                         testing::Values("snd_dummy", "snd_aloop", "snd_ens1370", "snd_hda_intel"),
+                         [](const auto& info) { return std::string(info.param); });
+
+REVOKE_TEST_P(AlsaCard, MappingsShowNothingOfIt, baseline::kFails) {
   CallInThread unbind;
   const Pcm pcm(card_.Playback(), O_RDWR);
   ASSERT_THAT(pcm, SyscallSucceeds());
@@ -274,7 +302,7 @@ REVOKE_TEST_F(AlsaTest, MappingsShowNothingOfTheOldCard, baseline::kFails) {
 }
 
 // A player that still writes its ring, and has not been there before, is not killed.
-REVOKE_TEST_F(AlsaTest, TheRestOfTheBufferIsNotASigbus, baseline::kFails) {
+REVOKE_TEST_P(AlsaCard, TheRestOfItsBufferIsNotASigbus, baseline::kFails) {
   CallInThread unbind;
   const Pcm pcm(card_.Playback(), O_RDWR);
   ASSERT_THAT(pcm, SyscallSucceeds());
@@ -408,6 +436,68 @@ REVOKE_TEST_F(AlsaResults, LaterCalls, baseline::kPasses) {
   EXPECT_THAT(fcntl(pcm.fd(), F_SETFL, O_ASYNC), SyscallFailsWithErrno(ENODEV));
 }
 
+REVOKE_TEST_F(AlsaResults, BlockedReaderOfMidi, baseline::kPasses) {
+  card_ = SoundCard("snd_virmidi");
+  ASSERT_NO_FATAL_FAILURE(AlsaTest::SetUp());
+  FileDescriptor midi = Open(card_.Midi(), O_RDONLY);
+  ASSERT_THAT(midi, SyscallSucceeds());
+  CallInThread reader([&] {
+    char byte = 0;
+    return read(midi.get(), &byte, 1);
+  });
+  ASSERT_TRUE(WaitUntilBlocked(reader.tid(), {.syscall = SYS_read}));
+  StartUnbind();
+  EXPECT_THAT(reader.Join(), SyscallFailsWithErrno(ENODEV));
+}
+
+// Dozens of times, while there are always some who open, play, or are about to leave.
+REVOKE_TEST_F(AlsaTest, ComesAndGoesUnderPlayers, baseline::kPasses) {
+  constexpr int kPlayers = 8;
+  constexpr int kTimes = 24;
+  std::atomic<bool> over = false;
+  std::atomic<int> played = 0;
+  std::vector<std::unique_ptr<ScopedThread>> players;
+  for (int i = 0; i < kPlayers; ++i) {
+    players.push_back(std::make_unique<ScopedThread>([&, i] {
+      const std::vector<char> frames = Frames(kMapped);
+      const PcmSetup setup = i % 2 == 0 ? kMapped : PcmSetup{};
+      while (!over) {
+        const Pcm pcm(card_.Playback(), O_RDWR);
+        if (pcm.error() != 0 || pcm.SetUp(setup) < 0) {
+          sched_yield();
+          continue;
+        }
+        ++played;
+        const Mapping status = pcm.MapStatus();
+        const Mapping data = pcm.MapData(setup);
+        if (data.valid()) {
+          std::memset(data.base(), i, data.size());
+          while (!over && status.valid() && StateIn(status) != SNDRV_PCM_STATE_DISCONNECTED) {
+            *data.At<char>() = 1;
+            sched_yield();
+          }
+        } else {
+          while (!over && pcm.Write(frames.data(), frames.size()) > 0) {
+          }
+        }
+      }
+    }));
+  }
+  [&] {
+    int before = 0;
+    for (int i = 0; i < kTimes; ++i) {
+      const Deadline deadline(kDefaultWait);
+      while (played == before && !deadline.Passed()) sched_yield();
+      ASSERT_NE(played, before) << i;
+      CallInThread unbind([&] { return card_.Unbind(); });
+      ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
+      before = played;
+      ASSERT_THAT(card_.Bind(), SyscallSucceeds());
+    }
+  }();
+  over = true;
+}
+
 // ---- streams that are linked ----
 
 REVOKE_TEST_F(AlsaTest, StreamsOfOtherCardsGoOn, baseline::kFails) {
@@ -461,6 +551,46 @@ REVOKE_TEST_F(AlsaTest, OneStreamIsTaken, baseline::kEnosys) {
   EXPECT_EQ(capture.State(), SNDRV_PCM_STATE_RUNNING);
   snd_ctl_card_info info{};
   EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_CARD_INFO, &info), SyscallSucceeds());
+}
+
+// Two files that share a stream: what one has mapped keeps the other from nothing any more.
+REVOKE_TEST_F(AlsaTest, OneFileOfASharedStreamIsTaken, baseline::kEnosys) {
+  REVOKE_NEED_REVOKEAT();
+  const FileDescriptor control = Open(card_.Control(), O_RDWR);
+  int subdevice = 0;
+  ASSERT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_PCM_PREFER_SUBDEVICE, &subdevice),
+              SyscallSucceeds());
+  const Pcm pcm(card_.Playback(), O_RDWR);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp(kMapped), SyscallSucceeds());
+  const Pcm taken(card_.Playback(), O_RDWR | O_APPEND);
+  const Mapping data = taken.MapData();
+  ASSERT_THAT(data, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp(kMapped), SyscallFailsWithErrno(EBADFD)) << "it is mapped";
+
+  ASSERT_THAT(RevokeFile(taken.fd()), SyscallSucceeds());
+  EXPECT_THAT(taken.State(), SyscallFailsWithErrno(ENODEV));
+  EXPECT_EQ(pcm.State(), SNDRV_PCM_STATE_PREPARED);
+  EXPECT_THAT(pcm.SetUp(kMapped), SyscallSucceeds());
+}
+
+// By the emulation of OSS, too, buffers can be mapped.
+REVOKE_TEST_F(AlsaTest, OssMappingsShowNothingOfTheOldCard, baseline::kFails) {
+  CallInThread unbind;
+  const FileDescriptor dsp = Open(card_.Oss("dsp"), O_RDWR);
+  ASSERT_THAT(dsp, SyscallSucceeds());
+  int format = AFMT_S16_LE;
+  ASSERT_THAT(ioctl(dsp.get(), SNDCTL_DSP_SETFMT, &format), SyscallSucceeds());
+  const Mapping data(dsp.get(), PageSize());
+  ASSERT_THAT(data, SyscallSucceeds());
+  *data.At<char>() = 1;
+  const unsigned long frame = PageFrameAt(data.base());
+
+  unbind.Start([&] { return card_.Unbind(); });
+  baseline::FailsFromHere();
+  ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
+  EXPECT_EQ(*data.At<char>(), 0);
+  EXPECT_NE(PageFrameAt(data.base()), frame);
 }
 
 REVOKE_TEST_F(AlsaTest, GlobalDevicesAreNotRevokable, baseline::kEnosys) {
