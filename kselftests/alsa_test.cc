@@ -37,6 +37,7 @@
 #include "sound_card.h"
 #include "stuck_call.h"
 #include "stuck_file.h"
+#include "sysfs.h"
 #include "temp_dir.h"
 #include "thread.h"
 
@@ -58,6 +59,13 @@ class AlsaTest : public testing::Test {
       ASSERT_THAT(card_.Bind(), SyscallSucceeds()) << "no driver for a card";
     }
     ASSERT_GE(card_.number(), 0);
+  }
+
+  // A driver of PCI is found by the devices it has.
+  void TearDown() override {
+    if (card_.number() < 0) {
+      EXPECT_THAT(card_.Bind(), SyscallSucceeds());
+    }
   }
 
   // Waits for `unbind`, which nobody must hold up.
@@ -211,16 +219,18 @@ class AloopTest : public AlsaTest {
   // `transfer` is stuck on memory.
   template <typename Transfer>
   void UnbindDuring(long syscall, Transfer transfer) {
-    CallInThread unbind;
     StuckCall call;
     ASSERT_TRUE(call.Stick(syscall, transfer));
-    unbind.Start([&] { return card_.Unbind(); });
+    unbind_.Start([&] { return card_.Unbind(); });
     baseline::FailsFromHere();
-    ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
+    ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind_));
     ASSERT_THAT(card_.Bind(), SyscallSucceeds());
     call.Release();
     EXPECT_THAT(call.Join(), SyscallFailsWithErrno(EBADFD));
   }
+
+ private:
+  CallInThread unbind_;  // which may wait for the files of the test
 };
 
 REVOKE_TEST_F(AloopTest, WriterThatIsStuckKeepsNoCard, baseline::kFails) {
@@ -286,8 +296,9 @@ REVOKE_TEST_P(AlsaCard, MappingsShowNothingOfIt, baseline::kFails) {
   *data.At<char>() = 1;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     frames[i] = PageFrameAt(all[i]->base());
-    ASSERT_NE(frames[i], 0U);
   }
+  ASSERT_NE(frames[0], 0U);
+  ASSERT_NE(frames[1], 0U);
 
   unbind.Start([&] { return card_.Unbind(); });
   baseline::FailsFromHere();
@@ -296,8 +307,10 @@ REVOKE_TEST_P(AlsaCard, MappingsShowNothingOfIt, baseline::kFails) {
   EXPECT_EQ(*control.At<char>(), 0);
   EXPECT_EQ(*data.At<char>(), 0);
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    EXPECT_NE(PageFrameAt(all[i]->base()), 0U);
-    EXPECT_NE(PageFrameAt(all[i]->base()), frames[i]) << i;
+    // Of what is mapped by PFN, /proc says nothing: there, what the page shows has to do.
+    if (frames[i] != 0) {
+      EXPECT_NE(PageFrameAt(all[i]->base()), frames[i]) << i;
+    }
   }
 }
 
@@ -324,6 +337,37 @@ REVOKE_TEST_P(AlsaCard, TheRestOfItsBufferIsNotASigbus, baseline::kFails) {
   EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
 }
 
+// A codec can go alone, and its streams with it. The card stays.
+REVOKE_TEST(AlsaCodec, GoesWithoutItsCard, baseline::kFails) {
+  const std::string driver = "/sys/bus/hdaudio/drivers/snd_hda_codec_generic/";
+  const SoundCard card = SoundCard::OnPci("snd_hda_intel");
+  ASSERT_GE(card.number(), 0);
+  const std::string codec = "hdaudioC" + std::to_string(card.number()) + "D0";
+  CallInThread unbind;
+  const FileDescriptor control = Open(card.Control(), O_RDWR);
+  const Pcm pcm(card.Playback(), O_RDWR);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp(kMapped), SyscallSucceeds());
+  const Mapping status = pcm.MapStatus();
+  const Mapping data = pcm.MapData();
+  *data.At<char>() = 1;
+
+  unbind.Start([&] { return WriteAttribute(driver + "unbind", codec); });
+  baseline::FailsFromHere();
+  ASSERT_TRUE(unbind.Returns(kAtOnce));
+  ASSERT_THAT(unbind.Join(), SyscallSucceeds());
+  EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(ENODEV));
+  EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
+  EXPECT_EQ(*data.At<char>(), 0);
+  snd_ctl_card_info info{};
+  EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_CARD_INFO, &info), SyscallSucceeds());
+
+  ASSERT_THAT(WriteAttribute(driver + "bind", codec), SyscallSucceeds());
+  const Pcm next(card.Playback(), O_RDWR);
+  ASSERT_THAT(next, SyscallSucceeds());
+  EXPECT_THAT(next.SetUp(), SyscallSucceeds());
+}
+
 // ---- what calls return: nothing of this is new ----
 
 class AlsaResults : public AlsaTest {
@@ -332,7 +376,10 @@ class AlsaResults : public AlsaTest {
   void StartUnbind() {
     unbind_.Start([this] { return card_.Unbind(); });
   }
-  void TearDown() override { EXPECT_THAT(unbind_.Join(), SyscallSucceeds()); }
+  void TearDown() override {
+    EXPECT_THAT(unbind_.Join(), SyscallSucceeds());
+    AlsaTest::TearDown();
+  }
 
  private:
   CallInThread unbind_;
@@ -513,8 +560,8 @@ REVOKE_TEST_F(AlsaTest, StreamsOfOtherCardsGoOn, baseline::kFails) {
   EXPECT_EQ(peer.State(), SNDRV_PCM_STATE_RUNNING);
 
   unbind.Start([&] { return card_.Unbind(); });
-  pollfd event = {.fd = pcm.fd(), .events = POLLNVAL, .revents = 0};
-  ASSERT_THAT(poll(&event, 1, -1), SyscallSucceedsWithValue(1));
+  const Deadline deadline(kDefaultWait);
+  while (peer.State() == SNDRV_PCM_STATE_RUNNING && !deadline.Passed()) sched_yield();
   pcm.Close();
   ASSERT_THAT(unbind.Join(), SyscallSucceeds());
   baseline::FailsFromHere();
