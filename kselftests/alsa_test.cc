@@ -8,6 +8,7 @@
 #include <linux/soundcard.h>
 #include <poll.h>
 #include <sched.h>
+#include <sound/asequencer.h>
 #include <sound/asound.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -39,6 +40,7 @@
 #include "stuck_file.h"
 #include "sysfs.h"
 #include "temp_dir.h"
+#include "test_check.h"
 #include "thread.h"
 
 namespace revoke_test {
@@ -91,6 +93,41 @@ class AlsaTest : public testing::Test {
 };
 
 // ---- nobody is held up ----
+
+// A page that does not come, behind one that is there.
+class StuckEnd {
+ public:
+  StuckEnd()
+      : file_(directory_.path(), StuckFile::Reads::kSucceed),
+        memory_(Mapping::Anonymous(2 * PageSize())),
+        end_(static_cast<char*>(memory_.base()) + PageSize()) {
+    const FileDescriptor stuck = Open(file_.path(), O_RDONLY);
+    TEST_CHECK(mmap(end_, PageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, stuck.get(),
+                    0) == end_);
+  }
+
+  // Makes `call` with what begins `before` bytes before that page. Success once it is stuck.
+  template <typename F>
+  bool Stick(std::size_t before, F call) {
+    call_.Start([this, before, call = std::move(call)] { return call(end_ - before); });
+    return file_.WaitUntilAsked(1);
+  }
+  // What is there before the page
+  template <typename T>
+  T* At(std::size_t before) const {
+    return reinterpret_cast<T*>(end_ - before);
+  }
+
+  void Release() { file_.Answer(); }
+  long Join() { return call_.Join(); }
+
+ private:
+  CallInThread call_;  // ends when the file is answered, by its destructor at the latest
+  TempDir directory_;
+  StuckFile file_;
+  Mapping memory_;
+  char* end_;
+};
 
 REVOKE_TEST_F(AlsaTest, UnbindDoesNotWaitForFiles, baseline::kFails) {
   CallInThread unbind;
@@ -157,24 +194,15 @@ REVOKE_TEST_F(AlsaTest, MemoryThatDoesNotComeKeepsNoOtherCard, baseline::kFails)
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
   ASSERT_THAT(control, SyscallSucceeds());
   CallInThread unbind;
-  CallInThread info;
-  const TempDir directory;
-  StuckFile file(directory.path(), StuckFile::Reads::kSucceed);
-  // What the ioctl is told is in the first page; what it has to say, in one that does not come.
-  const Mapping memory = Mapping::Anonymous(2 * PageSize());
-  auto* const end = static_cast<char*>(memory.base()) + PageSize();
-  const FileDescriptor stuck = Open(file.path(), O_RDONLY);
-  ASSERT_EQ(mmap(end, PageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, stuck.get(), 0),
-            end);
-  info.Start([&] {
-    return ioctl(control.get(), SNDRV_CTL_IOCTL_PCM_INFO, end - offsetof(snd_pcm_info, id));
-  });
-  ASSERT_TRUE(file.WaitUntilAsked(1));
+  StuckEnd info;
+  ASSERT_TRUE(info.Stick(offsetof(snd_pcm_info, id), [&](void* what) {
+    return ioctl(control.get(), SNDRV_CTL_IOCTL_PCM_INFO, what);
+  }));
   ASSERT_GE(other.number(), 0);
   unbind.Start([&] { return other.Unbind(); });
   baseline::FailsFromHere();
   EXPECT_TRUE(unbind.Returns(kAtOnce));
-  file.Answer();
+  info.Release();
   EXPECT_THAT(info.Join(), SyscallSucceeds());
   EXPECT_THAT(unbind.Join(), SyscallSucceeds());
   EXPECT_THAT(other.Bind(), SyscallSucceeds());
@@ -209,6 +237,53 @@ REVOKE_TEST_F(AlsaTest, TimerOfAStreamKeepsNoCard, baseline::kFails) {
   EXPECT_THAT(fcntl(timer.get(), F_SETFL, O_NONBLOCK), SyscallSucceeds());
   snd_timer_read tick{};
   EXPECT_THAT(read(timer.get(), &tick, sizeof(tick)), SyscallFailsWithErrno(EAGAIN));
+}
+
+// Events that are not queued are handed to who receives them at once.
+REVOKE_TEST_F(AlsaTest, SenderThatIsStuckKeepsNoReceiver, baseline::kFails) {
+  card_ = SoundCard("snd_virmidi");
+  ASSERT_NO_FATAL_FAILURE(AlsaTest::SetUp());
+  CallInThread unbind;
+  const FileDescriptor midi = Open(card_.Midi(), O_RDONLY | O_NONBLOCK);
+  ASSERT_THAT(midi, SyscallSucceeds());
+  char byte = 0;
+  ASSERT_THAT(read(midi.get(), &byte, 1), SyscallFailsWithErrno(EAGAIN))
+      << "from now on it listens";
+  FileDescriptor seq = Open("/dev/snd/seq", O_RDWR);
+  ASSERT_THAT(seq, SyscallSucceeds());
+  snd_seq_client_info receiver{};
+  receiver.client = -1;
+  do {
+    ASSERT_THAT(ioctl(seq.get(), SNDRV_SEQ_IOCTL_QUERY_NEXT_CLIENT, &receiver), SyscallSucceeds());
+  } while (receiver.card != card_.number());
+
+  // It ignores what comes from elsewhere.
+  snd_seq_port_info port{};
+  int client = 0;
+  ASSERT_THAT(ioctl(seq.get(), SNDRV_SEQ_IOCTL_CLIENT_ID, &client), SyscallSucceeds());
+  port.addr.client = static_cast<unsigned char>(client);
+  port.capability = SNDRV_SEQ_PORT_CAP_READ | SNDRV_SEQ_PORT_CAP_SUBS_READ;
+  ASSERT_THAT(ioctl(seq.get(), SNDRV_SEQ_IOCTL_CREATE_PORT, &port), SyscallSucceeds());
+  snd_seq_port_subscribe link{};
+  link.sender = port.addr;
+  link.dest.client = static_cast<unsigned char>(receiver.client);
+  ASSERT_THAT(ioctl(seq.get(), SNDRV_SEQ_IOCTL_SUBSCRIBE_PORT, &link), SyscallSucceeds());
+
+  StuckEnd memory;
+  auto* const event = memory.At<snd_seq_event>(sizeof(snd_seq_event));
+  event->type = SNDRV_SEQ_EVENT_SYSEX;
+  event->flags = SNDRV_SEQ_EVENT_LENGTH_VARIABLE;
+  event->queue = SNDRV_SEQ_QUEUE_DIRECT;
+  event->source = port.addr;
+  event->dest = link.dest;
+  event->data.ext.len = 8;
+  ASSERT_TRUE(memory.Stick(sizeof(*event), [&](void* from) {
+    return write(seq.get(), from, sizeof(snd_seq_event) + 8);
+  }));
+  unbind.Start([&] { return card_.Unbind(); });
+  baseline::FailsFromHere();
+  ASSERT_TRUE(unbind.Returns(kAtOnce));
+  EXPECT_THAT(unbind.Join(), SyscallSucceeds());
 }
 
 // A card whose buffers are real.
