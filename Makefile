@@ -31,6 +31,9 @@ DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices)
 MODULE   = $(or $(realpath $(call build,series)),$(call build,series))/modules/test_revoke.ko
 # $(call modules,KERNEL): what the tests bring along for both kernels
 modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
+# Sound cards that come and go, alsa_test
+sound    = $(addprefix $(or $(realpath $(call build,$(1))),$(call build,$(1)))/modules/,snd-dummy.ko snd-aloop.ko)
+sound_at = $(addprefix --module ,$(call sound,$(1))) --env TEST_SND_DUMMY_KO=$(firstword $(call sound,$(1)))
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
@@ -55,8 +58,8 @@ GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MA
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
 RUNS     ?= 20
-SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series)
-BASE     = --kernel $(call image,base) $(call modules,base)
+SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series) $(call sound_at,series)
+BASE     = --kernel $(call image,base) $(call modules,base) $(call sound_at,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
 suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 	-- $(BIN)/run-suites $(3) $(4)

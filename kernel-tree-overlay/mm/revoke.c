@@ -21,6 +21,22 @@
  *		file is revoked.  So there is no need to ever change vm_ops or
  *		flags of a VMA of another process, and thus for its mmap_lock.
  *
+ * Where the object asks for it, a mapping of a revoked file does not fail but
+ * shows a page of the file's own, see REVOKABLE_DEAD_PAGES.  Faults that find the
+ * file revoked are no use, so nobody waits for them; nor do they get at anything
+ * of the driver's: that page is the table's.  There is
+ *
+ *   - one for each of the driver's tables, made by the first mmap with it: so
+ *     that there is no need for memory, or for the driver, when it is too late.
+ *     All pages of such mappings show the same one, and all who have mapped the
+ *     file share it.  What has no table of the driver's gets one for this.
+ *   - in a shared mapping of PFNs, it is mapped by PFN, as those are.  It stays
+ *     for as long as the file, so for as long as the VMA.
+ *   - everywhere else, mixed maps included, it is mapped as a page; a private
+ *     mapping shows it until it is written to, and copies it then.  Such a copy
+ *     may get lost while the revoke is under way.
+ *   - for reading only, if the mapping is.
+ *
  * A suspend zaps at once, and again when nobody is inside any more, and leaves
  * private copies alone.  Faults of user space then wait, see
  * revokable_fault_wait(); and mmap(2) does before it takes the mmap_lock.
@@ -86,14 +102,20 @@ struct revokable_vm_ops {
 	struct vm_operations_struct		ops;
 	const struct vm_operations_struct	*real;
 	struct list_head			node;	/* in revoke_maps.vm_ops */
+	struct page				*dead_page;	/* REVOKABLE_DEAD_PAGES */
 };
+
+static const struct revokable_vm_ops *
+table_of_vma(const struct vm_area_struct *vma)
+{
+	return container_of_const(vma->vm_ops, struct revokable_vm_ops, ops);
+}
 
 /* Valid while a use is held: the driver cannot be unloaded before that. */
 static const struct vm_operations_struct *
 real_vm_ops(const struct vm_area_struct *vma)
 {
-	return container_of_const(vma->vm_ops, struct revokable_vm_ops,
-				  ops)->real;
+	return table_of_vma(vma)->real;
 }
 
 static void revokable_vm_open(struct vm_area_struct *vma)
@@ -118,31 +140,78 @@ static void revokable_vm_close(struct vm_area_struct *vma)
 	revoke_leave(&use);
 }
 
-/* These run under the use of handle_mm_fault(). */
+static bool has_dead_pages(const struct revoke *rv)
+{
+	return rv->r->flags & REVOKABLE_DEAD_PAGES;
+}
+
+/*
+ * Is it the dead page that the mapping has to show?  If not, there is a use: the
+ * file was not revoked when it began, and this is what refuses one.
+ */
+static bool vma_is_dead(const struct vm_area_struct *vma)
+{
+	return table_of_vma(vma)->dead_page && file_revoked(vma->vm_file);
+}
+
+static vm_fault_t dead_fault(struct vm_fault *vmf)
+{
+	struct page *page = table_of_vma(vmf->vma)->dead_page;
+	struct vm_area_struct *vma = vmf->vma;
+
+	/* Where there are no special entries, a page would not be told from a PFN. */
+	if (vma->vm_flags & VM_PFNMAP && !vma_is_cow_mapping(vma))
+		return vmf_insert_pfn(vma, vmf->address, page_to_pfn(page));
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+/*
+ * These run under the use of handle_mm_fault(), or the file is revoked.
+ *
+ * An entry of the driver's that has been there before its file was revoked, or has
+ * been inserted by somebody inside, may become writable yet: it will be zapped.
+ */
 static vm_fault_t revokable_vm_fault(struct vm_fault *vmf)
 {
+	if (vma_is_dead(vmf->vma))
+		return dead_fault(vmf);
+	/* Then it is there for dead pages. */
+	if (!real_vm_ops(vmf->vma)->fault)
+		return do_missing_fault(vmf);
 	return real_vm_ops(vmf->vma)->fault(vmf);
 }
 
 static vm_fault_t revokable_vm_huge_fault(struct vm_fault *vmf,
 					  unsigned int order)
 {
+	if (vma_is_dead(vmf->vma))
+		return VM_FAULT_FALLBACK;
 	return real_vm_ops(vmf->vma)->huge_fault(vmf, order);
 }
 
 static vm_fault_t revokable_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 					 pgoff_t end)
 {
+	if (vma_is_dead(vmf->vma))
+		return 0;
 	return real_vm_ops(vmf->vma)->map_pages(vmf, start, end);
 }
 
 static vm_fault_t revokable_vm_page_mkwrite(struct vm_fault *vmf)
 {
+	if (vma_is_dead(vmf->vma)) {
+		lock_page(vmf->page);
+		return VM_FAULT_LOCKED;
+	}
 	return real_vm_ops(vmf->vma)->page_mkwrite(vmf);
 }
 
 static vm_fault_t revokable_vm_pfn_mkwrite(struct vm_fault *vmf)
 {
+	if (vma_is_dead(vmf->vma))
+		return 0;
 	return real_vm_ops(vmf->vma)->pfn_mkwrite(vmf);
 }
 
@@ -208,6 +277,38 @@ static void init_vm_ops(struct revokable_vm_ops *table,
 #undef wrap
 	table->ops.mapped = real->mapped;
 	table->real = real;
+	if (table->dead_page)
+		table->ops.fault = revokable_vm_fault;
+}
+
+static void free_vm_ops(struct revokable_vm_ops *table)
+{
+	/* Who has pinned the page keeps it. */
+	if (table->dead_page)
+		put_page(table->dead_page);
+	kfree(table);
+}
+
+static struct revokable_vm_ops *
+alloc_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
+{
+	const struct revokable_ops *ops = rv->r->ops;
+	struct revokable_vm_ops *table;
+
+	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+	if (has_dead_pages(rv)) {
+		table->dead_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		if (!table->dead_page) {
+			kfree(table);
+			return NULL;
+		}
+		if (ops->fill_dead_page)
+			ops->fill_dead_page(real, page_address(table->dead_page));
+	}
+	init_vm_ops(table, real);
+	return table;
 }
 
 static struct revokable_vm_ops *
@@ -228,9 +329,10 @@ find_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
  * file at once get the same one: VMAs only merge if they agree on it.
  */
 static struct revokable_vm_ops *
-get_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
+get_vm_ops(struct revoke *rv, const struct vm_operations_struct *real)
 {
 	struct revokable_vm_ops *table, *found;
+	struct revoke_maps *maps = rv->maps;
 
 	scoped_guard(spinlock, &maps->lock) {
 		found = find_vm_ops(maps, real);
@@ -238,10 +340,9 @@ get_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
 			return found;
 	}
 
-	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
+	table = alloc_vm_ops(rv, real);
 	if (!table)
 		return NULL;
-	init_vm_ops(table, real);
 
 	scoped_guard(spinlock, &maps->lock) {
 		found = find_vm_ops(maps, real);
@@ -250,7 +351,7 @@ get_vm_ops(struct revoke_maps *maps, const struct vm_operations_struct *real)
 	}
 	if (!found)
 		return table;
-	kfree(table);
+	free_vm_ops(table);
 	return found;
 }
 
@@ -261,7 +362,7 @@ void revoke_free_maps(struct revoke *rv)
 	struct revokable_vm_ops *table, *next;
 
 	list_for_each_entry_safe(table, next, &maps->vm_ops, node)
-		kfree(table);
+		free_vm_ops(table);
 	kfree(maps);
 }
 
@@ -458,19 +559,19 @@ static int mmap_set_ops(struct file *file, struct file *vm_file,
 	if (vm_file != file)
 		return -EINVAL;
 	set_vma_flags(vm_file, flags);
+	rv = vm_file->f_revoke;
 	/* Nothing of the driver's.  No table would make it anonymous memory. */
-	if (*ops == &vma_dummy_vm_ops)
+	if (*ops == &vma_dummy_vm_ops && !has_dead_pages(rv))
 		return 0;
 	if (WARN_ON_ONCE(!*ops))
 		return -EINVAL;
 
-	rv = vm_file->f_revoke;
 	/* ->close would be left out for VMAs that outlive the revoke. */
 	if (!vm_ops_supported(*ops) ||
 	    ((*ops)->close && !(rv->r->flags & REVOKABLE_CLOSE_AT_RELEASE)))
 		return -EINVAL;
 
-	table = get_vm_ops(rv->maps, *ops);
+	table = get_vm_ops(rv, *ops);
 	if (!table)
 		return -ENOMEM;
 	*ops = &table->ops;
@@ -564,6 +665,8 @@ static vm_fault_t revokable_fault_wait(struct vm_area_struct *vma,
  * has waited for it can zap it; also if the lock has been dropped and the VMA and
  * its file are gone.
  *
+ * If the file is revoked, a fault that leads to a dead page goes on without a use.
+ *
  * Return: 0, or what the fault has ended with.
  */
 vm_fault_t revokable_fault_begin(struct vm_area_struct *vma, unsigned int flags,
@@ -573,8 +676,11 @@ vm_fault_t revokable_fault_begin(struct vm_area_struct *vma, unsigned int flags,
 
 	while (!revoke_enter_or_nested(file->f_revoke,
 				       USE_KIND("fault", USE_INSERTS), use)) {
-		if (file_revoked(file))
-			return VM_FAULT_SIGBUS;
+		if (file_revoked(file)) {
+			use->revoke = NULL;
+			return has_dead_pages(file->f_revoke) ?
+				0 : VM_FAULT_SIGBUS;
+		}
 		if (file_suspended(file))
 			return revokable_fault_wait(vma, flags);
 	}
@@ -596,7 +702,7 @@ vm_fault_t revokable_fault_begin(struct vm_area_struct *vma, unsigned int flags,
 bool revokable_fault_end(struct file *file, vm_fault_t ret,
 			 struct file_use *use)
 {
-	if (!revoke_leave(use) || !(ret & VM_FAULT_SIGBUS) ||
+	if (!use->revoke || !revoke_leave(use) || !(ret & VM_FAULT_SIGBUS) ||
 	    ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 		return false;
 	/* The VMA is still locked, and keeps the file. */

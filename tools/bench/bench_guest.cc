@@ -46,8 +46,9 @@ class Report {
 };
 
 void MeasureCalls(const bench::Devices& devices, Report& report) {
-  for (const auto family : {bench::FileOperations, bench::OpenOperations, bench::WaitOperations,
-                            bench::MemoryOperations, bench::UringOperations}) {
+  for (const auto family :
+       {bench::FileOperations, bench::OpenOperations, bench::WaitOperations,
+        bench::MemoryOperations, bench::UringOperations, bench::SoundOperations}) {
     for (const Operation& operation : family(devices)) {
       report.Add({Group::kCall, operation.call, operation.file},
                  [&operation] { return bench::Measure(operation.prepare(), operation.count); });

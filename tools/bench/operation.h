@@ -40,6 +40,8 @@ std::vector<Operation> OpenOperations(const Devices& devices);
 std::vector<Operation> MemoryOperations(const Devices& devices);
 // io_uring.
 std::vector<Operation> UringOperations(const Devices& devices);
+// What players do.
+std::vector<Operation> SoundOperations(const Devices& devices);
 
 // ---- for those that make operations ----
 

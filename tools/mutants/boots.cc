@@ -134,7 +134,8 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kKunitTimeout.count()),
                  "watchdog_thresh=20"};
   spec.sysctls = {"kernel.hung_task_panic=1"};
-  spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string()};
+  spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
+              "TEST_SND_DUMMY_KO=" + (modules / "snd-dummy.ko").string()};
   if (project.debug) {
     spec.env.emplace_back("KSFT_MACHINE_SLOW=yes");
     spec.append.insert(spec.append.end(), {"numa=fake=2", "numa_balancing=enable"});

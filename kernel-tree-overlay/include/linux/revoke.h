@@ -42,6 +42,11 @@ struct vm_operations_struct;
 /* The owner of the inode may revoke the opens made through that inode */
 #define REVOKABLE_OWNER_MAY_REVOKE	BIT(2)
 /*
+ * A mapping of a file that has been revoked shows a page of the file's own instead
+ * of failing with SIGBUS: for objects whose users do not survive that.
+ */
+#define REVOKABLE_DEAD_PAGES		BIT(3)
+/*
  * The methods may return -EIOCBQUEUED.  @kick makes the requests that are under
  * way complete, and revoke_async_done() is what completes them.  Without this
  * flag, ->read_iter and ->write_iter get synchronous requests only.
@@ -95,6 +100,13 @@ struct revokable_policy {
  *	hangs off the file may be used: what is needed beyond the object is
  *	found under a lock that ->open and ->release take.  Optional, except
  *	for REVOKABLE_ASYNC.
+ * @fill_dead_page: with REVOKABLE_DEAD_PAGES, what a mapping shows when its file has
+ *	been revoked, for each file and each vm_operations_struct of the driver's that
+ *	->mmap gives a mapping of it.  Called once for each, from within ->mmap with
+ *	the mmap_lock held, so long before; @page is the kernel's address of a page
+ *	of zeroes, and not to be used later.  It is mapped like what the driver
+ *	had mapped, for reading only or for writing, at each page of each mapping.
+ *	Optional: they show zeroes.
  *
  * Nothing of this is touched after the revoke of the object is complete, so
  * it can be in the module that is about to go away.
@@ -103,6 +115,8 @@ struct revokable_ops {
 	struct revokable_policy	policy;
 	unsigned int		flags;
 	void (*kick)(struct revokable *r, struct file *file);
+	void (*fill_dead_page)(const struct vm_operations_struct *vm_ops,
+			       void *page);
 };
 
 /**

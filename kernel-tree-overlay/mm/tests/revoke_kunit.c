@@ -2408,6 +2408,268 @@ static void revoke_mm_suspend_mmap_test(struct kunit *test)
 	unmap(test, addr);
 }
 
+/*
+ * Dead pages
+ */
+
+static void toy_fill_dead_page(const struct vm_operations_struct *vm_ops,
+			       void *page)
+{
+	if (vm_ops == &toy_vm_ops)
+		memset(page, 'd', PAGE_SIZE);
+}
+
+static struct toy *toy_new_dead(struct kunit *test, enum toy_shape shape)
+{
+	struct toy *toy = toy_new_flags(test, shape,
+					REVOKABLE_CLOSE_AT_RELEASE |
+					REVOKABLE_DEAD_PAGES);
+
+	toy->ops.fill_dead_page = toy_fill_dead_page;
+	return toy;
+}
+
+static int note_pfn(pte_t *pte, unsigned long addr, unsigned long next,
+		    struct mm_walk *walk)
+{
+	unsigned long *pfn = walk->private;
+
+	if (pte_present(ptep_get(pte)))
+		*pfn = pte_pfn(ptep_get(pte));
+	return 0;
+}
+
+/* The page frame that is mapped there; 0: none. */
+static unsigned long mapped_pfn(unsigned long addr)
+{
+	static const struct mm_walk_ops ops = {
+		.pte_entry	= note_pfn,
+		.test_walk	= walk_any_vma,
+		.walk_lock	= PGWALK_RDLOCK,
+	};
+	unsigned long pfn = 0;
+
+	mmap_read_lock(current->mm);
+	walk_page_range(current->mm, addr, addr + PAGE_SIZE, &ops, &pfn);
+	mmap_read_unlock(current->mm);
+	return pfn;
+}
+
+static void expect_toy_untouched(struct kunit *test, struct toy *toy)
+{
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, *(u8 *)page_address(toy->pages + i),
+				'A' + i);
+}
+
+/* Each page shows the same one, which is none of the driver's. */
+static void expect_dead(struct kunit *test, struct toy *toy,
+			unsigned long addr, u8 byte)
+{
+	unsigned long pfn, first = page_to_pfn(toy->pages);
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		KUNIT_EXPECT_EQ(test, touch_page(addr, i), byte);
+		pfn = mapped_pfn(addr + i * PAGE_SIZE);
+		KUNIT_EXPECT_NE(test, pfn, 0UL);
+		KUNIT_EXPECT_FALSE(test, pfn >= first && pfn < first + NR_PAGES);
+	}
+}
+
+/* It is there at once, can be written to, and the driver is not asked. */
+static void revoke_mm_dead_shared_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	int faults;
+
+	expect_mapped(test, addr);
+	faults = atomic_read(&toy->faults);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
+	expect_dead(test, toy, addr, 'd');
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), 0);
+	expect_dead(test, toy, addr, 'w');
+	KUNIT_EXPECT_EQ(test, mapped_pfn(addr), mapped_pfn(addr + PAGE_SIZE));
+	expect_toy_untouched(test, toy);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->faults), faults);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 1);
+	unmap(test, addr);
+}
+
+/* What is written to it is there as well if nothing had been touched before. */
+static void revoke_mm_dead_untouched_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), 0);
+	expect_dead(test, toy, addr, 'w');
+	expect_toy_untouched(test, toy);
+	unmap(test, addr);
+}
+
+/* A private mapping copies it, page by page. */
+static void revoke_mm_dead_private_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_PRIVATE);
+
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'z'), 0);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_dead(test, toy, addr, 'd');
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), 0);
+	KUNIT_EXPECT_EQ(test, touch(addr), 'w');
+	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), 'd');
+	expect_toy_untouched(test, toy);
+	unmap(test, addr);
+}
+
+/* It cannot be written to where the memory could not. */
+static void revoke_mm_dead_readonly_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), -EFAULT);
+	expect_dead(test, toy, addr, 'd');
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), -EFAULT);
+	unmap(test, addr);
+}
+
+/* Access ends before the last user leaves, and there is no SIGBUS meanwhile. */
+static void revoke_mm_dead_busy_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr = map_toy(test, file, MAP_SHARED);
+	struct toy_task *revoker;
+
+	expect_mapped(test, addr);
+	toy_use(test, toy, file);
+	revoker = toy_run(test, toy, file, 0, do_revoke);
+	KUNIT_ASSERT_TRUE(test, came(&toy->kicked));
+	expect_dead(test, toy, addr, 'd');
+	KUNIT_EXPECT_EQ(test, scribble(addr, 'w'), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&toy->releases), 0);
+
+	toy_let_go(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+	expect_dead(test, toy, addr, 'w');
+	expect_toy_untouched(test, toy);
+	unmap(test, addr);
+}
+
+/* A file does not show what another one does, and live ones stay as they are. */
+static void revoke_mm_dead_others_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new_dead(test, c->shape);
+	struct file *files[2] = {
+		toy_file_new(test, toy), toy_file_new(test, toy),
+	};
+	unsigned long addr[2] = {
+		map_toy(test, files[0], MAP_SHARED),
+		map_toy(test, files[1], MAP_SHARED),
+	};
+
+	KUNIT_EXPECT_EQ(test, revoke_file(files[0]), 0);
+	KUNIT_EXPECT_EQ(test, scribble(addr[0], 'w'), 0);
+	expect_mapped(test, addr[1]);
+	KUNIT_EXPECT_EQ(test, revoke_file(files[1]), 0);
+	expect_dead(test, toy, addr[0], 'w');
+	expect_dead(test, toy, addr[1], 'd');
+	unmap(test, addr[0]);
+	unmap(test, addr[1]);
+}
+
+static const struct vm_operations_struct no_vm_ops;
+
+/*
+ * Each of the driver's tables has a page of its own, of zeroes if the driver has
+ * nothing to say; also one that has no ->fault, or if there is no table.
+ */
+static void revoke_mm_dead_tables_test(struct kunit *test)
+{
+	struct toy *toy = toy_new_dead(test, TOY_REMAP_PFN);
+	const struct vm_operations_struct *const tables[] = {
+		&toy_vm_ops, &no_vm_ops, NULL,
+	};
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr[ARRAY_SIZE(tables)];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(tables); i++) {
+		toy->vm_ops = tables[i] ?: &vma_dummy_vm_ops;
+		addr[i] = map_toy(test, file, MAP_SHARED);
+		expect_mapped(test, addr[i]);
+	}
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, scribble(addr[1], '1'), 0);
+	expect_dead(test, toy, addr[0], 'd');
+	expect_dead(test, toy, addr[1], '1');
+	expect_dead(test, toy, addr[2], 0);
+	for (i = 0; i < ARRAY_SIZE(tables); i++)
+		unmap(test, addr[i]);
+}
+
+/* Without a revoke, that the driver has no ->fault means what it always has. */
+static void revoke_mm_dead_unpopulated_test(struct kunit *test)
+{
+	struct toy *toy = toy_new_dead(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	unsigned long addr;
+
+	toy->vm_ops = &no_vm_ops;
+	addr = map_toy(test, file, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, touch(addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	expect_dead(test, toy, addr, 0);
+	unmap(test, addr);
+}
+
+/* Whoever asks for the page to become writable is not led to the driver. */
+static void revoke_mm_dead_members_test(struct kunit *test)
+{
+	struct toy *toy = toy_new_dead(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, toy);
+	const struct vm_operations_struct *ops;
+	struct vm_area_struct vma = {
+		.vm_file = file,
+		.vm_private_data = toy,
+	};
+	struct vm_fault vmf = { .vma = &vma };
+
+	ops = table_of(test, file, &full_vm_ops);
+	vma.vm_ops = ops;
+	EXPECT_FAULT_EQ(test, ops->fault(&vmf), VM_FAULT_NOPAGE);
+	KUNIT_ASSERT_EQ(test, revoke_file(file), 0);
+	EXPECT_FAULT_EQ(test, ops->huge_fault(&vmf, 0), VM_FAULT_FALLBACK);
+	EXPECT_FAULT_EQ(test, ops->map_pages(&vmf, 0, 0), 0);
+	EXPECT_FAULT_EQ(test, ops->pfn_mkwrite(&vmf), 0);
+	EXPECT_FAULT_EQ(test, ops->fault(&vmf), 0);
+	KUNIT_ASSERT_NOT_NULL(test, vmf.page);
+	EXPECT_FAULT_EQ(test, ops->page_mkwrite(&vmf), VM_FAULT_LOCKED);
+	KUNIT_EXPECT_TRUE(test, PageLocked(vmf.page));
+	unlock_page(vmf.page);
+	put_page(vmf.page);
+}
+
 static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE_PARAM(revoke_mm_shared_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_untouched_test, toy_gen_params),
@@ -2466,6 +2728,15 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_suspend_memtype_test),
 #endif
 	KUNIT_CASE_PARAM(revoke_mm_suspend_mmap_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_shared_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_untouched_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_private_test, private_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_readonly_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_busy_test, toy_gen_params),
+	KUNIT_CASE_PARAM(revoke_mm_dead_others_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_dead_tables_test),
+	KUNIT_CASE(revoke_mm_dead_unpopulated_test),
+	KUNIT_CASE(revoke_mm_dead_members_test),
 	KUNIT_CASE_PARAM_ATTR(revoke_mm_race_test, toy_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	{}
