@@ -398,8 +398,7 @@ static void obj_free(struct kref *ref)
 		free_pages_exact(obj->huge, TEST_HUGE_SIZE);
 	if (obj->mem)
 		free_pages_exact(obj->mem, TEST_SIZE);
-	if (obj->r)
-		revokable_put(obj->r);
+	revokable_put(obj->r);
 	kfree(obj);
 }
 

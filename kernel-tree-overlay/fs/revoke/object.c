@@ -101,14 +101,15 @@ EXPORT_SYMBOL_GPL(__revokable_alloc);
 
 /**
  * revokable_get - take a reference
- * @r: the object
+ * @r: the object, or NULL
  *
  * Context: any.
  * Return: @r.
  */
 struct revokable *revokable_get(struct revokable *r)
 {
-	kref_get(&r->ref);
+	if (r)
+		kref_get(&r->ref);
 	return r;
 }
 EXPORT_SYMBOL_GPL(revokable_get);
@@ -134,7 +135,7 @@ static void revokable_free(struct kref *ref)
 
 /**
  * revokable_put - drop a reference
- * @r: the object
+ * @r: the object, or NULL
  *
  * Whoever created the object must have revoked it for good, with revoke_it()
  * or revoke_it_async(), before dropping the first reference.
@@ -143,7 +144,8 @@ static void revokable_free(struct kref *ref)
  */
 void revokable_put(struct revokable *r)
 {
-	kref_put(&r->ref, revokable_free);
+	if (r)
+		kref_put(&r->ref, revokable_free);
 }
 EXPORT_SYMBOL_GPL(revokable_put);
 
