@@ -7,7 +7,8 @@
  *   methods					has all that debugfs passes on
  *   itself					is removed by its own write method
  *
- * "releases" beside "present" counts those of "methods" since then.
+ * "releases" beside "present" counts those of "methods" since then.  A number written
+ * to "many" is how many files there are in revoke_many_entries: "0" and so on.
  */
 #include <linux/debugfs.h>
 #include <linux/kobject.h>
@@ -28,6 +29,7 @@ static DEFINE_MUTEX(entry_lock);	/* for these two */
 static bool entry_present;
 static struct dentry *entry_dir;
 static atomic_t entry_releases;
+static struct dentry *many_dir;
 
 static int shown_show(struct seq_file *m, void *v)
 {
@@ -212,8 +214,39 @@ static ssize_t releases_show(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute releases_attr = __ATTR_RO(releases);
 
+static void many_create(unsigned int count)
+{
+	char name[16];
+	unsigned int i;
+
+	many_dir = debugfs_create_dir("revoke_many_entries", NULL);
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		debugfs_create_file(name, 0400, many_dir, NULL, &shown_fops);
+	}
+}
+
+static ssize_t many_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	unsigned int many;
+	int err = kstrtouint(buf, 0, &many);
+
+	if (err)
+		return err;
+	guard(mutex)(&entry_lock);
+	debugfs_remove(many_dir);
+	many_dir = NULL;
+	if (many)
+		many_create(many);
+	return count;
+}
+
+static struct kobj_attribute many_attr = __ATTR_WO(many);
+
 static const struct attribute *entry_attrs[] = {
 	&present_attr.attr,
+	&many_attr.attr,
 	&releases_attr.attr,
 	NULL
 };
@@ -238,6 +271,7 @@ static void __exit entries_exit(void)
 {
 	sysfs_remove_files(entry_control, entry_attrs);
 	entries_set_present(false);
+	debugfs_remove(many_dir);
 	kobject_put(entry_control);
 	kfree(str_value);
 }

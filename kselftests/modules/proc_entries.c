@@ -9,6 +9,9 @@
  *   /proc/net/revoke_test_entries/value	a write copies the whole buffer first
  *   /proc/sys/revoke_test_entries/value
  *
+ * A number written to "many" beside "present" is how many entries there are in
+ * /proc/revoke_many_entries: "0" and so on.
+ *
  * Beside "present" there are "releases" and "writes", which count calls since then,
  * "hold", which keeps ->proc_release from returning while it is 1, and
  * "pollers_left": the last removal has left somebody on the wait queue.
@@ -28,6 +31,7 @@
 #include <net/net_namespace.h>
 
 #define ENTRY_DIR	"revoke_test_entries"
+#define MANY_DIR	"revoke_many_entries"
 
 static struct kobject *entry_control;
 static DEFINE_MUTEX(entry_lock);	/* for all of these */
@@ -40,6 +44,8 @@ static struct {
 } entry_here;
 
 static atomic_t entry_releases, entry_writes;
+static struct proc_dir_entry *many_dir;
+
 static bool entry_hold;
 static DECLARE_WAIT_QUEUE_HEAD(entry_held);
 static struct page *entry_page;
@@ -244,8 +250,41 @@ static ssize_t pollers_left_show(struct kobject *kobj,
 
 static struct kobj_attribute pollers_left_attr = __ATTR_RO(pollers_left);
 
+static int many_create(unsigned int count)
+{
+	char name[16];
+	unsigned int i;
+
+	many_dir = proc_mkdir(MANY_DIR, NULL);
+	if (!many_dir)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		if (!proc_create(name, 0400, many_dir, &read_iter_ops))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static ssize_t many_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	unsigned int many;
+	int err = kstrtouint(buf, 0, &many);
+
+	if (err)
+		return err;
+	guard(mutex)(&entry_lock);
+	proc_remove(many_dir);
+	many_dir = NULL;
+	return (many ? many_create(many) : 0) ?: count;
+}
+
+static struct kobj_attribute many_attr = __ATTR_WO(many);
+
 static const struct attribute *entry_attrs[] = {
 	&present_attr.attr,
+	&many_attr.attr,
 	&hold_attr.attr,
 	&releases_attr.attr,
 	&writes_attr.attr,
@@ -274,6 +313,7 @@ static void __exit entries_exit(void)
 {
 	sysfs_remove_files(entry_control, entry_attrs);
 	entries_set_present(false);
+	proc_remove(many_dir);
 	kobject_put(entry_control);
 	__free_page(entry_page);
 }

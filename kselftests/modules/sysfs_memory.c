@@ -5,6 +5,9 @@
  *
  * It and "plain", which cannot be mapped, are there while "present" is 1.  "vmas" is
  * how many there are: mapped or opened, and not closed.
+ *
+ * A number written to "many" beside it is how many files there are in
+ * /sys/kernel/sysfs_many: "0" and so on.
  */
 #include <linux/gfp.h>
 #include <linux/kobject.h>
@@ -12,13 +15,19 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 static struct kobject *memory_dir;
 static struct page *memory_page;
 static atomic_t memory_vmas;
-static DEFINE_MUTEX(memory_lock);	/* for @memory_present */
+static DEFINE_MUTEX(memory_lock);	/* for all of these */
 static bool memory_present;
+static struct kobject *many_dir;
+static struct many_attr {
+	struct kobj_attribute	attr;
+	char			name[16];
+} *many_attrs;
 
 static void memory_open(struct vm_area_struct *vma)
 {
@@ -115,8 +124,53 @@ static ssize_t vmas_show(struct kobject *kobj, struct kobj_attribute *attr,
 }
 static struct kobj_attribute vmas_attr = __ATTR_RO(vmas);
 
+static void many_remove(void)
+{
+	kobject_put(many_dir);
+	many_dir = NULL;
+	kvfree(many_attrs);
+	many_attrs = NULL;
+}
+
+static int many_create(unsigned int count)
+{
+	struct many_attr *attr;
+	unsigned int i;
+	int err = 0;
+
+	many_attrs = kvzalloc_objs(*many_attrs, count);
+	many_dir = kobject_create_and_add("sysfs_many", kernel_kobj);
+	if (!many_attrs || !many_dir)
+		return -ENOMEM;
+	for (i = 0; i < count && !err; i++) {
+		attr = &many_attrs[i];
+		snprintf(attr->name, sizeof(attr->name), "%u", i);
+		sysfs_attr_init(&attr->attr.attr);
+		attr->attr.attr.name = attr->name;
+		attr->attr.attr.mode = 0400;
+		attr->attr.show = plain_show;
+		err = sysfs_create_file(many_dir, &attr->attr.attr);
+	}
+	return err;
+}
+
+static ssize_t many_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	unsigned int many;
+	int err = kstrtouint(buf, 0, &many);
+
+	if (err)
+		return err;
+	guard(mutex)(&memory_lock);
+	many_remove();
+	return (many ? many_create(many) : 0) ?: count;
+}
+static struct kobj_attribute many_attr = __ATTR_WO(many);
+
 static const struct attribute *memory_attrs[] = {
 	&present_attr.attr,
+	&many_attr.attr,
 	&vmas_attr.attr,
 	NULL
 };
@@ -142,6 +196,7 @@ static void __exit memory_exit(void)
 {
 	sysfs_remove_files(memory_dir, memory_attrs);
 	memory_set_present(false);
+	many_remove();
 	kobject_put(memory_dir);
 	__free_page(memory_page);
 }

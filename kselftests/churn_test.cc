@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Files of sysfs, procfs, debugfs and cgroups that come and go under readers, and thousands of them
+// that go at once. Whoever reads one finds it as it was, or gone.
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "baseline.h"
+#include "deadline.h"
+#include "errno_matchers.h"
+#include "fd.h"
+#include "race.h"
+#include "skip.h"
+#include "sysfs.h"
+#include "test_check.h"
+
+namespace revoke_test {
+namespace {
+
+// A file that is there from a make() until a remove(), which both return 0, or -1 and errno.
+struct Kind {
+  const char* name;
+  std::string path;
+  int gone;  // what a read says then
+  std::function<int()> make;
+  std::function<int()> remove;
+
+  friend std::ostream& operator<<(std::ostream& os, const Kind& kind) { return os << kind.name; }
+};
+
+Kind OfModule(const char* name, const std::string& module, std::string path, int gone) {
+  const std::string present = "/sys/kernel/" + module + "/present";
+  return {name, std::move(path), gone, [present] { return WriteAttribute(present, "1"); },
+          [present] { return WriteAttribute(present, "0"); }};
+}
+
+constexpr char kModulePath[] = "/sys/module/snd_dummy/coresize";
+constexpr char kModuleVariable[] = "TEST_SND_DUMMY_KO";  // where it is
+
+Kind Module() {
+  return {"module", kModulePath, ENODEV,
+          [] {
+            const FileDescriptor file = Open(std::getenv(kModuleVariable), O_RDONLY);
+            return static_cast<int>(syscall(SYS_finit_module, file.get(), "", 0));
+          },
+          [] { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }};
+}
+
+constexpr char kCgroupDirectory[] = "/sys/fs/cgroup";
+constexpr char kCgroups[] = "/sys/fs/cgroup/cgroup.procs";
+
+Kind Cgroup() {
+  const std::string path = std::string(kCgroupDirectory) + "/churn";
+  return {"cgroup", path + "/cgroup.events", ENODEV, [path] { return mkdir(path.c_str(), 0755); },
+          [path] { return rmdir(path.c_str()); }};
+}
+
+// Leaves everything as it was.
+class ChurnTest : public testing::TestWithParam<Kind> {
+ protected:
+  void SetUp() override {
+    if (access(kCgroups, F_OK) != 0) {
+      cgroups_mounted_ = mount("none", kCgroupDirectory, "cgroup2", 0, nullptr) == 0;
+    }
+    if (GetParam().path == kModulePath) {
+      REVOKE_SKIP_IF(std::getenv(kModuleVariable) == nullptr, "TEST_SND_DUMMY_KO is not set");
+    }
+    was_there_ = IsThere();
+    if (was_there_) {
+      ASSERT_THAT(GetParam().remove(), SyscallSucceeds());
+    }
+  }
+
+  void TearDown() override {
+    if (IsThere() && !was_there_) {
+      EXPECT_THAT(GetParam().remove(), SyscallSucceeds());
+    } else if (!IsThere() && was_there_) {
+      EXPECT_THAT(GetParam().make(), SyscallSucceeds());
+    }
+    if (cgroups_mounted_) {
+      EXPECT_THAT(umount(kCgroupDirectory), SyscallSucceeds());
+    }
+  }
+
+ private:
+  static bool IsThere() { return access(GetParam().path.c_str(), F_OK) == 0; }
+
+  bool was_there_ = false;
+  bool cgroups_mounted_ = false;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    , ChurnTest,
+    testing::Values(
+        OfModule("procfs", "proc_entries", "/proc/revoke_test_entries/read_iter", EIO),
+        OfModule("sysctl", "proc_entries", "/proc/sys/revoke_test_entries/value", ENOENT),
+        OfModule("debugfs", "debugfs_entries", "/sys/kernel/debug/revoke_test_entries/show", EIO),
+        OfModule("sysfs", "sysfs_memory", "/sys/kernel/sysfs_memory/plain", ENODEV), Cgroup(),
+        Module()),
+    [](const testing::TestParamInfo<Kind>& info) { return std::string(info.param.name); });
+
+REVOKE_TEST_P(ChurnTest, ReadersMeetTheRemoval, baseline::kPasses) {
+  const Kind& kind = GetParam();
+  std::array<char, 64> buffer{};
+  FileDescriptor file;
+  long all = 0;  // how long it is
+  long before = 0;
+  long meanwhile = 0;
+  int error = 0;
+  int opener_error = 0;
+  int removal = 0;
+  bool seen_there = false;
+  bool seen_gone = false;
+  ExpectRace(
+      {.overlaps = 20, .rounds = 60, .seen = [&] { return seen_there && seen_gone; }},
+      {[&] { removal = RetryEintr(kind.remove) == 0 ? 0 : errno; },
+       [&] {
+         meanwhile = pread(file.get(), buffer.data(), buffer.size(), 0);
+         error = errno;
+         const FileDescriptor another = Open(kind.path, O_RDONLY);
+         opener_error = another.error();
+       }},
+      [&] {
+        ASSERT_THAT(kind.make(), SyscallSucceeds());
+        file = Open(kind.path, O_RDONLY);
+        before = pread(file.get(), buffer.data(), buffer.size(), 0);
+        ASSERT_THAT(before, SyscallSucceedsWithValue(testing::Gt(0)));
+        all = before;
+      },
+      [&] {
+        ASSERT_EQ(ErrnoValue(removal), ErrnoValue(0));
+        if (meanwhile < 0) {
+          EXPECT_EQ(ErrnoValue(error), ErrnoValue(kind.gone));
+          seen_gone = true;
+        } else {
+          EXPECT_EQ(meanwhile, all);
+          seen_there = true;
+        }
+        EXPECT_THAT(ErrnoValue(opener_error),
+                    testing::AnyOf(ErrnoValue(0), ErrnoValue(ENOENT), ErrnoValue(kind.gone)));
+        EXPECT_THAT(pread(file.get(), buffer.data(), buffer.size(), 0),
+                    SyscallFailsWithErrno(kind.gone));
+        EXPECT_THAT(file.Close(), SyscallSucceeds());
+        EXPECT_THAT(Open(kind.path, O_RDONLY), SyscallFailsWithErrno(ENOENT));
+      });
+}
+
+// ---- thousands at once ----
+
+constexpr int kMany = 10'000;
+constexpr int kOpen = 1'000;
+// With a grace period, or a walk over all threads, for each of them it would take minutes.
+constexpr std::chrono::milliseconds kBound{2'000};
+
+struct Directory {
+  const char* name;
+  const char* many;  // the attribute that fills it
+  std::string path;
+  int gone;
+
+  friend std::ostream& operator<<(std::ostream& os, const Directory& dir) { return os << dir.name; }
+};
+
+class ManyTest : public testing::TestWithParam<Directory> {
+ protected:
+  void SetUp() override { ASSERT_THAT(Fill(kMany), SyscallSucceeds()); }
+  void TearDown() override { EXPECT_THAT(Fill(0), SyscallSucceeds()); }
+
+  static int Fill(int count) { return WriteAttribute(GetParam().many, std::to_string(count)); }
+  static std::string PathOf(int i) { return GetParam().path + "/" + std::to_string(i); }
+
+  static void ExpectSoonGone() {
+    const Deadline deadline(kBound);
+    ASSERT_THAT(Fill(0), SyscallSucceeds());
+    EXPECT_FALSE(deadline.Passed());
+    EXPECT_THAT(access(PathOf(kMany - 1).c_str(), F_OK), SyscallFailsWithErrno(ENOENT));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, ManyTest,
+                         testing::Values(Directory{"procfs", "/sys/kernel/proc_entries/many",
+                                                   "/proc/revoke_many_entries", EIO},
+                                         Directory{"debugfs", "/sys/kernel/debugfs_entries/many",
+                                                   "/sys/kernel/debug/revoke_many_entries", EIO},
+                                         Directory{"sysfs", "/sys/kernel/sysfs_memory/many",
+                                                   "/sys/kernel/sysfs_many", ENODEV}),
+                         [](const testing::TestParamInfo<Directory>& info) {
+                           return std::string(info.param.name);
+                         });
+
+REVOKE_TEST_P(ManyTest, GoAtOnce, baseline::kPasses) { ExpectSoonGone(); }
+
+REVOKE_TEST_P(ManyTest, GoAtOnceWithAThousandOpen, baseline::kPasses) {
+  const rlimit files{.rlim_cur = 2 * kOpen, .rlim_max = 2 * kOpen};
+  ASSERT_THAT(setrlimit(RLIMIT_NOFILE, &files), SyscallSucceeds());
+  std::vector<FileDescriptor> open;
+  char byte = 0;
+  for (int i = 0; i < kOpen; ++i) {
+    open.push_back(Open(PathOf(i * (kMany / kOpen)), O_RDONLY));
+    ASSERT_THAT(pread(open.back().get(), &byte, 1, 0), SyscallSucceedsWithValue(1));
+  }
+  ASSERT_NO_FATAL_FAILURE(ExpectSoonGone());
+  for (const FileDescriptor& file : open) {
+    ASSERT_THAT(pread(file.get(), &byte, 1, 0), SyscallFailsWithErrno(GetParam().gone));
+  }
+}
+
+}  // namespace
+}  // namespace revoke_test
