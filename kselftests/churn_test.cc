@@ -56,7 +56,9 @@ constexpr char kModuleVariable[] = "TEST_SND_DUMMY_KO";  // where it is
 Kind Module() {
   return {"module", kModulePath, ENODEV,
           [] {
-            const FileDescriptor file = Open(std::getenv(kModuleVariable), O_RDONLY);
+            const char* module = std::getenv(kModuleVariable);
+            TEST_CHECK(module != nullptr);
+            const FileDescriptor file = Open(module, O_RDONLY);
             return static_cast<int>(syscall(SYS_finit_module, file.get(), "", 0));
           },
           [] { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }};
@@ -129,7 +131,7 @@ REVOKE_TEST_P(ChurnTest, ReadersMeetTheRemoval, baseline::kPasses) {
   bool seen_gone = false;
   ExpectRace(
       {.overlaps = 20, .rounds = 60, .seen = [&] { return seen_there && seen_gone; }},
-      {[&] { removal = RetryEintr(kind.remove) == 0 ? 0 : errno; },
+      {[&] { removal = RetryEintr([&kind] { return kind.remove(); }) == 0 ? 0 : errno; },
        [&] {
          meanwhile = pread(file.get(), buffer.data(), buffer.size(), 0);
          error = errno;
@@ -207,7 +209,8 @@ INSTANTIATE_TEST_SUITE_P(, ManyTest,
 REVOKE_TEST_P(ManyTest, GoAtOnce, baseline::kPasses) { ExpectSoonGone(); }
 
 REVOKE_TEST_P(ManyTest, GoAtOnceWithAThousandOpen, baseline::kPasses) {
-  const rlimit files{.rlim_cur = 2 * kOpen, .rlim_max = 2 * kOpen};
+  constexpr rlim_t kFiles = 2UL * kOpen;
+  const rlimit files{.rlim_cur = kFiles, .rlim_max = kFiles};
   ASSERT_THAT(setrlimit(RLIMIT_NOFILE, &files), SyscallSucceeds());
   std::vector<FileDescriptor> open;
   char byte = 0;
