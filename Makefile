@@ -84,7 +84,7 @@ EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
-	model mm-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	model kernel-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall preempt bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
@@ -107,7 +107,7 @@ help:
 	@echo 'make bench        what each call costs: instructions in both kernels, side by side'
 	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
 	@echo 'make bench-proof  bench-check is red on a kernel that is slower'
-	@echo 'make mm-selftests the selftests of mm in both kernels, compared'
+	@echo 'make kernel-selftests  selftests of mm, proc and cgroup in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
@@ -224,9 +224,9 @@ bench-proof: tools kernel-mutant
 		'tools/bench/run -k $(call build,mutant) -m slow_common_path check | grep "^OFF  read, /dev/null:"'
 
 # Those of the kernel itself: what they say of the base is what they have to say of the series.
-mm-selftests: tools
+kernel-selftests: tools
 	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
-	@tools/stage 'the mm selftests in both kernels' tools/mm-selftests $(CACHE)/results/mm-selftests
+	@tools/stage 'selftests of the kernel in both kernels' tools/kernel-selftests $(CACHE)/results/kernel-selftests
 
 model: deps
 	@tools/stage 'the model' tools/model
@@ -313,7 +313,7 @@ mail: $(if $(V),source)
 	@tools/series mail -v$(V)
 
 clean:
-	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,mm-selftests}
+	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,kernel-selftests}
 
 # What of src-series is not in patches/ would be lost.
 distclean:
