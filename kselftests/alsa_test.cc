@@ -455,6 +455,12 @@ long ReadEvent(const Pcm& control, void* memory) {
   return read(control.fd(), memory, sizeof(snd_ctl_event));
 }
 
+// The argument is there, and what it points to is not.
+long WriteFrames(const Pcm& pcm, void* memory) {
+  snd_xferi transfer = {.result = 0, .buf = memory, .frames = PageSize() / kFrame};
+  return ioctl(pcm.fd(), SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer);
+}
+
 long WriteMidi(const Pcm& midi, void* memory) { return midi.Write(memory, 1); }
 long WriteSound(const Pcm& dsp, void* memory) { return dsp.Write(memory, PageSize()); }
 
@@ -480,6 +486,7 @@ constexpr Copy kCopies[] = {
     {"SyncPtr", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_SYNC_PTR>},
     {"Rewind", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_REWIND>},
     {"WriteI", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_WRITEI_FRAMES>},
+    {"WriteIFrames", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, WriteFrames, EBADFD},
     {"MidiParams", "snd_virmidi", MidiOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_RAWMIDI_IOCTL_PARAMS>},
     {"MidiWrite", "snd_virmidi", MidiOf, O_WRONLY, SYS_write, WriteMidi},
     {"OssSpeed", "snd_aloop", DspOf, O_WRONLY, SYS_ioctl, Ioctl<SNDCTL_DSP_SPEED>},
