@@ -562,6 +562,21 @@ REVOKE_TEST_F(AlsaTest, ArgumentsMayComeLate, baseline::kPasses) {
   EXPECT_THAT(read(control.get(), &event, sizeof(event)), SyscallSucceeds());
 }
 
+// What a status says once is not lost if its memory has to be made first.
+REVOKE_TEST_F(AloopTest, StatusIsTakenOnce, baseline::kPasses) {
+  const Pcm pcm(card_.Playback(), O_WRONLY);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp({.starts_at = 1U << 20}), SyscallSucceeds());
+  const std::vector<char> frames(PageSize());
+  ASSERT_THAT(pcm.Write(frames.data(), frames.size()), SyscallSucceeds());
+  const Mapping fresh = Mapping::Anonymous(PageSize());
+  auto* const status = fresh.At<snd_pcm_status>();
+  ASSERT_THAT(ioctl(pcm.fd(), SNDRV_PCM_IOCTL_STATUS, status), SyscallSucceeds());
+  EXPECT_NE(status->avail_max, 0U);
+  ASSERT_THAT(ioctl(pcm.fd(), SNDRV_PCM_IOCTL_STATUS, status), SyscallSucceeds());
+  EXPECT_EQ(status->avail_max, 0U);
+}
+
 // What is for reading only can be an argument that is read only; and nothing is done twice.
 REVOKE_TEST_F(AlsaTest, ArgumentsMayBeReadOnly, baseline::kPasses) {
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
