@@ -11,6 +11,7 @@
 #include <sound/asequencer.h>
 #include <sound/asound.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -335,6 +336,262 @@ REVOKE_TEST_F(AloopTest, MemoryMayComeLate, baseline::kPasses) {
   EXPECT_THAT(pcm.Write(none.base(), PageSize()), SyscallFailsWithErrno(EFAULT));
 }
 
+// ---- memory that comes late, for a stream that has changed ----
+
+int UnloadDummy() { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }
+int LoadDummy(const char* parameters) {
+  const FileDescriptor module = Open(std::getenv("TEST_SND_DUMMY_KO"), O_RDONLY);
+  return static_cast<int>(syscall(SYS_finit_module, module.get(), parameters, 0));
+}
+
+// A card with real buffers. Its second device wants one of each channel.
+class AlsaBuffers : public AlsaTest {
+ protected:
+  void SetUp() override {
+    REVOKE_SKIP_IF(std::getenv("TEST_SND_DUMMY_KO") == nullptr,
+                   "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
+    ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
+    ASSERT_THAT(LoadDummy("fake_buffer=0 pcm_devs=2"), SyscallSucceeds());
+    ASSERT_NO_FATAL_FAILURE(AlsaTest::SetUp());
+  }
+  void TearDown() override {
+    ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
+    ASSERT_THAT(LoadDummy(""), SyscallSucceeds());
+  }
+
+  // A transfer that is stuck in `writer` until somebody else has set more channels.
+  static void ExpectEnd(StuckCall& writer, const Pcm& pcm, const PcmSetup& other, long all) {
+    if (pcm.SetUp(other) == 0) {
+      writer.Release();
+      EXPECT_THAT(writer.Join(), SyscallFailsWithErrno(EBADFD));
+    } else {
+      // Or nobody can.
+      EXPECT_EQ(errno, EBUSY);
+      writer.Release();
+      EXPECT_THAT(writer.Join(), SyscallSucceedsWithValue(all));
+    }
+  }
+
+  static constexpr PcmSetup kMono = {.access = SNDRV_PCM_ACCESS_RW_NONINTERLEAVED, .channels = 1};
+  static constexpr PcmSetup kStereo = {.access = SNDRV_PCM_ACCESS_RW_NONINTERLEAVED, .channels = 2};
+  static constexpr unsigned long kFrames = 16;
+};
+
+// What lies behind the list in the kernel's memory is not a list.
+REVOKE_TEST_F(AlsaBuffers, ListThatComesLateIsNotForMoreChannels, baseline::kFails) {
+  std::vector<char> samples(PageSize());
+  void* list = samples.data();
+  const Pcm pcm(card_.Playback(1), O_WRONLY);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp(kMono), SyscallSucceeds());
+  StuckCall writer(std::string(reinterpret_cast<const char*>(&list), sizeof(list)));
+  ASSERT_TRUE(writer.Stick(
+      SYS_ioctl, [&](void* memory) { return pcm.WriteN(static_cast<void**>(memory), kFrames); }));
+  ASSERT_THAT(pcm.SetUp(kStereo), SyscallSucceeds());
+  writer.Release();
+  baseline::FailsFromHere();
+  EXPECT_THAT(writer.Join(), SyscallFailsWithErrno(EBADFD));
+}
+
+REVOKE_TEST_F(AlsaBuffers, BufferThatComesLateIsNotOneOfMore, baseline::kPasses) {
+  const Pcm pcm(card_.Playback(1), O_WRONLY);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp(kMono), SyscallSucceeds());
+  StuckCall writer;
+  ASSERT_TRUE(writer.Stick(SYS_ioctl, [&](void* memory) { return pcm.WriteN(&memory, kFrames); }));
+  ExpectEnd(writer, pcm, kStereo, 0);
+}
+
+REVOKE_TEST_F(AlsaBuffers, BufferThatComesLateIsNotForOtherFrames, baseline::kPasses) {
+  const Pcm pcm(card_.Playback(), O_WRONLY);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp({.channels = 1}), SyscallSucceeds());
+  StuckCall writer;
+  ASSERT_TRUE(writer.Stick(SYS_write, [&](void* memory) { return pcm.Write(memory, PageSize()); }));
+  ExpectEnd(writer, pcm, {}, static_cast<long>(PageSize()));
+}
+
+// ---- a call that waits for the memory of its argument ----
+
+// The first control of snd_dummy has a value and a TLV.
+constexpr unsigned int kVolume = 1;
+
+struct Copy {
+  const char* name;
+  const char* driver;
+  std::string (*node)(const SoundCard& card);
+  int flags;
+  long syscall;
+  long (*call)(const Pcm& file, void* memory);
+  int error = ENODEV;
+};
+
+std::string ControlOf(const SoundCard& card) { return card.Control(); }
+std::string PlaybackOf(const SoundCard& card) { return card.Playback(); }
+std::string MidiOf(const SoundCard& card) { return card.Midi(); }
+std::string DspOf(const SoundCard& card) { return card.Oss("dsp"); }
+std::string MixerOf(const SoundCard& card) { return card.Oss("mixer"); }
+
+template <unsigned long kCommand>
+long Ioctl(const Pcm& file, void* memory) {
+  return ioctl(file.fd(), kCommand, memory);
+}
+
+long ListInto(const Pcm& control, void* memory) {
+  snd_ctl_elem_list list{};
+  list.space = 1;
+  list.pids = static_cast<snd_ctl_elem_id*>(memory);
+  return ioctl(control.fd(), SNDRV_CTL_IOCTL_ELEM_LIST, &list);
+}
+
+long ReadEvent(const Pcm& control, void* memory) {
+  int on = 1;
+  snd_ctl_elem_value value{};
+  value.id.numid = kVolume;
+  TEST_CHECK(ioctl(control.fd(), SNDRV_CTL_IOCTL_SUBSCRIBE_EVENTS, &on) == 0);
+  TEST_CHECK(ioctl(control.fd(), SNDRV_CTL_IOCTL_ELEM_READ, &value) == 0);
+  value.value.integer.value[0] ^= 1;
+  TEST_CHECK(ioctl(control.fd(), SNDRV_CTL_IOCTL_ELEM_WRITE, &value) == 0);
+  return read(control.fd(), memory, sizeof(snd_ctl_event));
+}
+
+// The argument is there, and what it points to is not.
+long WriteFrames(const Pcm& pcm, void* memory) {
+  snd_xferi transfer = {.result = 0, .buf = memory, .frames = PageSize() / kFrame};
+  return ioctl(pcm.fd(), SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer);
+}
+
+long WriteMidi(const Pcm& midi, void* memory) { return midi.Write(memory, 1); }
+long WriteSound(const Pcm& dsp, void* memory) { return dsp.Write(memory, PageSize()); }
+
+constexpr Copy kCopies[] = {
+    {"CardInfo", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_CARD_INFO>},
+    {"ElemList", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_LIST>},
+    {"ElemListIds", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, ListInto},
+    {"ElemInfo", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_INFO>},
+    {"ElemRead", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_READ>},
+    {"ElemWrite", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_WRITE>},
+    {"ElemLock", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_LOCK>},
+    {"ElemAdd", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_ELEM_ADD>},
+    {"TlvRead", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl, Ioctl<SNDRV_CTL_IOCTL_TLV_READ>},
+    {"PcmInfoOfControl", "snd_dummy", ControlOf, O_RDWR, SYS_ioctl,
+     Ioctl<SNDRV_CTL_IOCTL_PCM_INFO>},
+    {"Event", "snd_dummy", ControlOf, O_RDWR, SYS_read, ReadEvent},
+    {"Info", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_INFO>},
+    {"HwRefine", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_HW_REFINE>},
+    {"HwParams", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_HW_PARAMS>},
+    {"SwParams", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_SW_PARAMS>},
+    {"Status", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_STATUS>},
+    {"Delay", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_DELAY>},
+    {"SyncPtr", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_SYNC_PTR>},
+    {"Rewind", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_REWIND>},
+    {"WriteI", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_PCM_IOCTL_WRITEI_FRAMES>},
+    {"WriteIFrames", "snd_aloop", PlaybackOf, O_WRONLY, SYS_ioctl, WriteFrames, EBADFD},
+    {"MidiParams", "snd_virmidi", MidiOf, O_WRONLY, SYS_ioctl, Ioctl<SNDRV_RAWMIDI_IOCTL_PARAMS>},
+    {"MidiWrite", "snd_virmidi", MidiOf, O_WRONLY, SYS_write, WriteMidi},
+    {"OssSpeed", "snd_aloop", DspOf, O_WRONLY, SYS_ioctl, Ioctl<SNDCTL_DSP_SPEED>},
+    {"OssWrite", "snd_aloop", DspOf, O_WRONLY, SYS_write, WriteSound, EBADFD},
+    {"OssVolume", "snd_dummy", MixerOf, O_RDWR, SYS_ioctl, Ioctl<SOUND_MIXER_READ_VOLUME>},
+};
+
+class AlsaCopy : public AlsaTest, public testing::WithParamInterface<Copy> {
+ protected:
+  AlsaCopy() : AlsaTest(GetParam().driver) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(, AlsaCopy, testing::ValuesIn(kCopies),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+REVOKE_TEST_P(AlsaCopy, KeepsNoCard, baseline::kFails) {
+  CallInThread unbind;
+  const Pcm file(GetParam().node(card_), GetParam().flags);
+  ASSERT_THAT(file, SyscallSucceeds());
+  if (GetParam().node == PlaybackOf) {
+    ASSERT_THAT(file.SetUp(), SyscallSucceeds());
+  }
+  StuckCall call;
+  ASSERT_TRUE(
+      call.Stick(GetParam().syscall, [&](void* memory) { return GetParam().call(file, memory); }));
+  unbind.Start([&] { return card_.Unbind(); });
+  baseline::FailsFromHere();
+  ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
+  call.Release();
+  EXPECT_THAT(call.Join(), SyscallFailsWithErrno(GetParam().error));
+}
+
+// What is behind the argument is copied by the driver, for some.
+REVOKE_TEST_F(AlsaTest, TlvThatIsStuckKeepsNoCard, baseline::kFails) {
+  const FileDescriptor control = Open(card_.Control(), O_RDWR);
+  ASSERT_THAT(control, SyscallSucceeds());
+  CallInThread unbind;
+  StuckEnd memory;
+  auto* const header = memory.At<snd_ctl_tlv>(sizeof(snd_ctl_tlv));
+  header->numid = kVolume;
+  header->length = static_cast<unsigned int>(PageSize());
+  ASSERT_TRUE(memory.Stick(sizeof(*header), [&](void* tlv) {
+    return ioctl(control.get(), SNDRV_CTL_IOCTL_TLV_READ, tlv);
+  }));
+  unbind.Start([&] { return card_.Unbind(); });
+  baseline::FailsFromHere();
+  ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
+  memory.Release();
+  EXPECT_THAT(memory.Join(), SyscallFailsWithErrno(ENODEV));
+}
+
+// It does what it would have done at once.
+REVOKE_TEST_F(AlsaTest, ArgumentsMayComeLate, baseline::kPasses) {
+  const FileDescriptor control = Open(card_.Control(), O_RDWR);
+  ASSERT_THAT(control, SyscallSucceeds());
+  snd_ctl_elem_value value{};
+  value.id.numid = kVolume;
+  ASSERT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_READ, &value), SyscallSucceeds());
+  value.value.integer.value[0] ^= 1;
+  int on = 1;
+  ASSERT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_SUBSCRIBE_EVENTS, &on), SyscallSucceeds());
+  StuckCall write(std::string(reinterpret_cast<const char*>(&value), sizeof(value)));
+  ASSERT_TRUE(write.Stick(SYS_ioctl, [&](void* memory) {
+    return ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_WRITE, memory);
+  }));
+  write.Release();
+  EXPECT_THAT(write.Join(), SyscallSucceeds());
+  snd_ctl_elem_value now{};
+  now.id.numid = kVolume;
+  ASSERT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_READ, &now), SyscallSucceeds());
+  EXPECT_EQ(now.value.integer.value[0], value.value.integer.value[0]);
+  snd_ctl_event event{};
+  EXPECT_THAT(read(control.get(), &event, sizeof(event)), SyscallSucceeds());
+}
+
+// What a status says once is not lost if its memory has to be made first.
+REVOKE_TEST_F(AloopTest, StatusIsTakenOnce, baseline::kPasses) {
+  const Pcm pcm(card_.Playback(), O_WRONLY);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp({.starts_at = 1U << 20}), SyscallSucceeds());
+  const std::vector<char> frames(PageSize());
+  ASSERT_THAT(pcm.Write(frames.data(), frames.size()), SyscallSucceeds());
+  const Mapping fresh = Mapping::Anonymous(PageSize());
+  auto* const status = fresh.At<snd_pcm_status>();
+  ASSERT_THAT(ioctl(pcm.fd(), SNDRV_PCM_IOCTL_STATUS, status), SyscallSucceeds());
+  EXPECT_NE(status->avail_max, 0U);
+  ASSERT_THAT(ioctl(pcm.fd(), SNDRV_PCM_IOCTL_STATUS, status), SyscallSucceeds());
+  EXPECT_EQ(status->avail_max, 0U);
+}
+
+// What is for reading only can be an argument that is read only; and nothing is done twice.
+REVOKE_TEST_F(AlsaTest, ArgumentsMayBeReadOnly, baseline::kPasses) {
+  const FileDescriptor control = Open(card_.Control(), O_RDWR);
+  ASSERT_THAT(control, SyscallSucceeds());
+  const Mapping memory = Mapping::Anonymous(PageSize());
+  auto* const id = memory.At<snd_ctl_elem_id>();
+  id->numid = kVolume;
+  ASSERT_THAT(mprotect(memory.base(), PageSize(), PROT_READ), SyscallSucceeds());
+  EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_LOCK, id), SyscallSucceeds());
+  EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_UNLOCK, id), SyscallSucceeds());
+  EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_READ, id), SyscallFailsWithErrno(EFAULT));
+  EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_ELEM_LOCK, nullptr),
+              SyscallFailsWithErrno(EFAULT));
+}
+
 // ---- what mappings show ----
 
 // Buffers of each kind: of pages by ->fault, of vmalloc(), coherent ones, and of many pieces.
@@ -413,12 +670,24 @@ REVOKE_TEST_P(AlsaCard, TheRestOfItsBufferIsNotASigbus, baseline::kFails) {
 }
 
 // A codec can go alone, and its streams with it. The card stays.
-REVOKE_TEST(AlsaCodec, GoesWithoutItsCard, baseline::kFails) {
-  const std::string driver = "/sys/bus/hdaudio/drivers/snd_hda_codec_generic/";
-  const SoundCard card = SoundCard::OnPci("snd_hda_intel");
-  ASSERT_GE(card.number(), 0);
-  const std::string codec = "hdaudioC" + std::to_string(card.number()) + "D0";
+class AlsaCodec : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_GE(card.number(), 0); }
+
+  int Unbind() const { return Tell("unbind"); }
+  int Bind() const { return Tell("bind"); }
+
+  SoundCard card = SoundCard::OnPci("snd_hda_intel");
   CallInThread unbind;
+
+ private:
+  int Tell(const std::string& attribute) const {
+    return WriteAttribute("/sys/bus/hdaudio/drivers/snd_hda_codec_generic/" + attribute,
+                          "hdaudioC" + std::to_string(card.number()) + "D0");
+  }
+};
+
+REVOKE_TEST_F(AlsaCodec, GoesWithoutItsCard, baseline::kFails) {
   const FileDescriptor control = Open(card.Control(), O_RDWR);
   const Pcm pcm(card.Playback(), O_RDWR);
   ASSERT_THAT(pcm, SyscallSucceeds());
@@ -427,23 +696,49 @@ REVOKE_TEST(AlsaCodec, GoesWithoutItsCard, baseline::kFails) {
   const Mapping data = pcm.MapData();
   *data.At<char>() = 1;
 
-  unbind.Start([&] { return WriteAttribute(driver + "unbind", codec); });
+  unbind.Start([&] { return Unbind(); });
   baseline::FailsFromHere();
   ASSERT_TRUE(unbind.Returns(kAtOnce));
   ASSERT_THAT(unbind.Join(), SyscallSucceeds());
-  EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(ENODEV));
+  EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(EBADFD));
   EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
   EXPECT_EQ(*data.At<char>(), 0);
   snd_ctl_card_info info{};
   EXPECT_THAT(ioctl(control.get(), SNDRV_CTL_IOCTL_CARD_INFO, &info), SyscallSucceeds());
 
-  ASSERT_THAT(WriteAttribute(driver + "bind", codec), SyscallSucceeds());
+  ASSERT_THAT(Bind(), SyscallSucceeds());
   const Pcm next(card.Playback(), O_RDWR);
   ASSERT_THAT(next, SyscallSucceeds());
   EXPECT_THAT(next.SetUp(), SyscallSucceeds());
 }
 
 // ---- what calls return: nothing of this is new ----
+
+// Of a stream whose card stays
+REVOKE_TEST_F(AlsaCodec, StreamReturnsEbadfd, baseline::kPasses) {
+  Pcm pcm(card.Playback(), O_RDWR);
+  ASSERT_THAT(pcm, SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp({.starts_at = 1U << 20}), SyscallSucceeds());
+  std::vector<char> frames(PcmSetup{}.buffer * kFrame);
+  ASSERT_THAT(pcm.Write(frames.data(), frames.size()), SyscallSucceeds());
+  CallInThread writer([&] { return pcm.Write(frames.data(), frames.size()); });
+  ASSERT_TRUE(WaitUntilBlocked(writer.tid(), {.syscall = SYS_write}));
+  unbind.Start([&] { return Unbind(); });
+  EXPECT_THAT(writer.Join(), SyscallFailsWithErrno(EBADFD));
+
+  EXPECT_THAT(pcm.Write(frames.data(), frames.size()), SyscallFailsWithErrno(EBADFD));
+  EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(EBADFD));
+  EXPECT_THAT(pcm.Prepare(), SyscallFailsWithErrno(EBADFD));
+  EXPECT_THAT(pcm.MapStatus(), SyscallFailsWithErrno(EBADFD));
+  EXPECT_THAT(fcntl(pcm.fd(), F_SETFL, O_ASYNC), SyscallFailsWithErrno(EBADFD));
+  EXPECT_THAT(lseek(pcm.fd(), 0, SEEK_SET), SyscallFailsWithErrno(ESPIPE));
+  pollfd stream = {.fd = pcm.fd(), .events = POLLOUT | POLLERR | POLLNVAL, .revents = 0};
+  EXPECT_THAT(poll(&stream, 1, -1), SyscallSucceedsWithValue(1));
+  EXPECT_EQ(stream.revents, POLLOUT | POLLERR);
+  pcm.Close();
+  ASSERT_THAT(unbind.Join(), SyscallSucceeds());
+  ASSERT_THAT(Bind(), SyscallSucceeds());
+}
 
 class AlsaResults : public AlsaTest {
  protected:
@@ -722,11 +1017,9 @@ REVOKE_TEST_F(AlsaTest, GlobalDevicesAreNotRevokable, baseline::kEnosys) {
 
 // ---- the module ----
 
-int UnloadDummy() { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }
-
 REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) {
-  const char* path = std::getenv("TEST_SND_DUMMY_KO");
-  REVOKE_SKIP_IF(path == nullptr, "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
+  REVOKE_SKIP_IF(std::getenv("TEST_SND_DUMMY_KO") == nullptr,
+                 "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
   CallInThread unbind;
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
   const Pcm pcm(card_.Playback(), O_RDWR);
@@ -744,8 +1037,7 @@ REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) 
   EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
   EXPECT_EQ(*data.At<char>(), 0);
   EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(ENODEV));
-  const FileDescriptor module = Open(path, O_RDONLY);
-  ASSERT_THAT(syscall(SYS_finit_module, module.get(), "", 0), SyscallSucceeds());
+  ASSERT_THAT(LoadDummy(""), SyscallSucceeds());
 }
 
 }  // namespace

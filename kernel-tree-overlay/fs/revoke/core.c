@@ -753,8 +753,11 @@ static void revoke_mark_group(struct revokable *r, struct list_head *batch)
 	struct revokable *member;
 
 	/* The parent first: so nobody joins any more. */
-	for_each_in_group(member, r)
+	for_each_in_group(member, r) {
+		/* What has gone is the parent, whatever its parts say alone. */
+		member->policy = r->policy;
 		revoke_mark_files(member, NULL, true, batch);
+	}
 }
 
 /**

@@ -172,8 +172,9 @@ struct revokable *__revokable_alloc(struct revokable *parent,
  *
  * revoke_it() and revoke_it_async() of the parent take the files of all of its
  * children, in one pass, and whoever is told that it is done is told so for
- * all.  A child that is created later is dead from the start.  All the rest, so
- * revokeat(2), is about the files of the one object that it is called for.
+ * all.  From then on, the parent's policy is that of all of these files.  A child
+ * that is created later is dead from the start.  All the rest, so revokeat(2), is
+ * about the files of the one object that it is called for.
  *
  * Context: may sleep.
  * Return: the object with one reference, or NULL.
