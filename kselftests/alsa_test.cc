@@ -18,7 +18,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -31,6 +30,7 @@
 #include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
+#include "kernel_module.h"
 #include "mapping.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
@@ -722,11 +722,8 @@ REVOKE_TEST_F(AlsaTest, GlobalDevicesAreNotRevokable, baseline::kEnosys) {
 
 // ---- the module ----
 
-int UnloadDummy() { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }
-
 REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) {
-  const char* path = std::getenv("TEST_SND_DUMMY_KO");
-  REVOKE_SKIP_IF(path == nullptr, "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
+  REVOKE_SKIP_IF(!HaveKernelModules(), "TEST_SOUND_MODULES does not say where snd-dummy.ko is");
   CallInThread unbind;
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
   const Pcm pcm(card_.Playback(), O_RDWR);
@@ -735,17 +732,16 @@ REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) 
   const Mapping data = pcm.MapData();
   *data.At<char>() = 1;
   // With files that have not been revoked, it never could.
-  EXPECT_THAT(UnloadDummy(), SyscallFailsWithErrno(EWOULDBLOCK));
+  EXPECT_THAT(UnloadKernelModule("snd-dummy"), SyscallFailsWithErrno(EWOULDBLOCK));
 
   unbind.Start([&] { return card_.Unbind(); });
   baseline::FailsFromHere();
   ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
-  ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
+  ASSERT_THAT(UnloadKernelModule("snd-dummy"), SyscallSucceeds());
   EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
   EXPECT_EQ(*data.At<char>(), 0);
   EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(ENODEV));
-  const FileDescriptor module = Open(path, O_RDONLY);
-  ASSERT_THAT(syscall(SYS_finit_module, module.get(), "", 0), SyscallSucceeds());
+  ASSERT_THAT(LoadKernelModule("snd-dummy"), SyscallSucceeds());
 }
 
 }  // namespace
