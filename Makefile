@@ -26,14 +26,18 @@ SUITES  := $(sort $(notdir $(basename $(wildcard kselftests/*_test.cc))))
 KUNIT   := $(shell sed 's/\#.*//' kunit/suites)
 SPLATS  := $(CURDIR)/kselftests/guest/allowed-splats
 SKIPS   := $(CURDIR)/kselftests/guest/allowed-skips
-DEVICES := $(addprefix --device ,$(shell grep -v '^\#' kselftests/guest/devices))
+# $(call entries,NAME): those of a list
+entries  = $(shell grep -v '^\#' kselftests/guest/$(1))
+DEVICES := $(addprefix --device ,$(call entries,devices))
+CLIENTS := $(addprefix --file ,$(foreach f,$(call entries,clients),$(if $(filter /%,$(f)),$(f),$(TESTS)/$(f))))
 # Its real name, by which the guest has it: the build tree is a link.
 MODULE   = $(or $(realpath $(call build,series)),$(call build,series))/modules/test_revoke.ko
 # $(call modules,KERNEL): what the tests bring along for both kernels
 modules  = $(patsubst kselftests/modules/%.c,--module $(call build,$(1))/modules/%.ko,$(wildcard kselftests/modules/*.c))
-# Sound cards that come and go, alsa_test
-sound    = $(addprefix $(or $(realpath $(call build,$(1))),$(call build,$(1)))/modules/,snd-dummy.ko snd-aloop.ko)
-sound_at = $(addprefix --module ,$(call sound,$(1))) --env TEST_SND_DUMMY_KO=$(firstword $(call sound,$(1)))
+# Of the kernel itself: sound cards that come and go, and what plays on them
+sound    = $(or $(realpath $(call build,$(1))),$(call build,$(1)))/modules
+sound_at = $(addprefix --module $(call sound,$(1))/,$(addsuffix .ko,$(call entries,modules))) \
+	--env TEST_SOUND_MODULES=$(call sound,$(1)) $(CLIENTS)
 
 # Under `make test` a stage that is done leaves a stamp, and a run that was
 # interrupted goes on after it; a stage that is asked for by name always runs.
@@ -84,7 +88,7 @@ EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
-	model kernel-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	model kernel-selftests alsa-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall preempt bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
@@ -108,6 +112,7 @@ help:
 	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
 	@echo 'make bench-proof  bench-check is red on a kernel that is slower'
 	@echo 'make kernel-selftests  selftests of mm, proc and cgroup in both kernels, compared'
+	@echo 'make alsa-selftests  those of ALSA, and its KUnit suites, in both kernels, compared'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
@@ -228,6 +233,11 @@ kernel-selftests: tools
 	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
 	@tools/stage 'selftests of the kernel in both kernels' tools/kernel-selftests $(CACHE)/results/kernel-selftests
 
+# Likewise, of ALSA, with the sound suites of KUnit.
+alsa-selftests: tools
+	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
+	@tools/stage 'the ALSA selftests in both kernels' tools/alsa-selftests $(CACHE)/results/alsa-selftests
+
 model: deps
 	@tools/stage 'the model' tools/model
 
@@ -313,7 +323,7 @@ mail: $(if $(V),source)
 	@tools/series mail -v$(V)
 
 clean:
-	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,kernel-selftests}
+	rm -rf "$(CACHE)"/{build,tools,kselftests,kselftest-package,selftest,results,kvm,model,{kernel,alsa}-selftests}
 
 # What of src-series is not in patches/ would be lost.
 distclean:

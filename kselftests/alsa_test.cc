@@ -19,7 +19,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -32,6 +31,7 @@
 #include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
+#include "kernel_module.h"
 #include "mapping.h"
 #include "revokeat.h"
 #include "sigbus_probe.h"
@@ -338,25 +338,18 @@ REVOKE_TEST_F(AloopTest, MemoryMayComeLate, baseline::kPasses) {
 
 // ---- memory that comes late, for a stream that has changed ----
 
-int UnloadDummy() { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }
-int LoadDummy(const char* parameters) {
-  const FileDescriptor module = Open(std::getenv("TEST_SND_DUMMY_KO"), O_RDONLY);
-  return static_cast<int>(syscall(SYS_finit_module, module.get(), parameters, 0));
-}
-
 // A card with real buffers. Its second device wants one of each channel.
 class AlsaBuffers : public AlsaTest {
  protected:
   void SetUp() override {
-    REVOKE_SKIP_IF(std::getenv("TEST_SND_DUMMY_KO") == nullptr,
-                   "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
-    ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
-    ASSERT_THAT(LoadDummy("fake_buffer=0 pcm_devs=2"), SyscallSucceeds());
+    REVOKE_SKIP_IF(!HaveKernelModules(), "TEST_SOUND_MODULES does not say where snd-dummy.ko is");
+    ASSERT_THAT(UnloadKernelModule("snd-dummy"), SyscallSucceeds());
+    ASSERT_THAT(LoadKernelModule("snd-dummy", "fake_buffer=0 pcm_devs=2"), SyscallSucceeds());
     ASSERT_NO_FATAL_FAILURE(AlsaTest::SetUp());
   }
   void TearDown() override {
-    ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
-    ASSERT_THAT(LoadDummy(""), SyscallSucceeds());
+    ASSERT_THAT(UnloadKernelModule("snd-dummy"), SyscallSucceeds());
+    ASSERT_THAT(LoadKernelModule("snd-dummy"), SyscallSucceeds());
   }
 
   // A transfer that is stuck in `writer` until somebody else has set more channels.
@@ -1018,8 +1011,7 @@ REVOKE_TEST_F(AlsaTest, GlobalDevicesAreNotRevokable, baseline::kEnosys) {
 // ---- the module ----
 
 REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) {
-  REVOKE_SKIP_IF(std::getenv("TEST_SND_DUMMY_KO") == nullptr,
-                 "TEST_SND_DUMMY_KO does not say where snd-dummy.ko is");
+  REVOKE_SKIP_IF(!HaveKernelModules(), "TEST_SOUND_MODULES does not say where snd-dummy.ko is");
   CallInThread unbind;
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
   const Pcm pcm(card_.Playback(), O_RDWR);
@@ -1028,16 +1020,16 @@ REVOKE_TEST_F(AlsaTest, ModuleGoesUnderStaleFilesAndMappings, baseline::kFails) 
   const Mapping data = pcm.MapData();
   *data.At<char>() = 1;
   // With files that have not been revoked, it never could.
-  EXPECT_THAT(UnloadDummy(), SyscallFailsWithErrno(EWOULDBLOCK));
+  EXPECT_THAT(UnloadKernelModule("snd-dummy"), SyscallFailsWithErrno(EWOULDBLOCK));
 
   unbind.Start([&] { return card_.Unbind(); });
   baseline::FailsFromHere();
   ASSERT_NO_FATAL_FAILURE(ExpectAtOnce(unbind));
-  ASSERT_THAT(UnloadDummy(), SyscallSucceeds());
+  ASSERT_THAT(UnloadKernelModule("snd-dummy"), SyscallSucceeds());
   EXPECT_EQ(StateIn(status), SNDRV_PCM_STATE_DISCONNECTED);
   EXPECT_EQ(*data.At<char>(), 0);
   EXPECT_THAT(pcm.State(), SyscallFailsWithErrno(ENODEV));
-  ASSERT_THAT(LoadDummy(""), SyscallSucceeds());
+  ASSERT_THAT(LoadKernelModule("snd-dummy"), SyscallSucceeds());
 }
 
 }  // namespace

@@ -7,13 +7,11 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -25,6 +23,7 @@
 #include "deadline.h"
 #include "errno_matchers.h"
 #include "fd.h"
+#include "kernel_module.h"
 #include "race.h"
 #include "skip.h"
 #include "sysfs.h"
@@ -51,17 +50,10 @@ Kind OfModule(const char* name, const std::string& module, std::string path, int
 }
 
 constexpr char kModulePath[] = "/sys/module/snd_dummy/coresize";
-constexpr char kModuleVariable[] = "TEST_SND_DUMMY_KO";  // where it is
 
 Kind Module() {
-  return {"module", kModulePath, ENODEV,
-          [] {
-            const char* module = std::getenv(kModuleVariable);
-            TEST_CHECK(module != nullptr);
-            const FileDescriptor file = Open(module, O_RDONLY);
-            return static_cast<int>(syscall(SYS_finit_module, file.get(), "", 0));
-          },
-          [] { return static_cast<int>(syscall(SYS_delete_module, "snd_dummy", O_NONBLOCK)); }};
+  return {"module", kModulePath, ENODEV, [] { return LoadKernelModule("snd-dummy"); },
+          [] { return UnloadKernelModule("snd-dummy"); }};
 }
 
 constexpr char kCgroupDirectory[] = "/sys/fs/cgroup";
@@ -81,7 +73,7 @@ class ChurnTest : public testing::TestWithParam<Kind> {
       cgroups_mounted_ = mount("none", kCgroupDirectory, "cgroup2", 0, nullptr) == 0;
     }
     if (GetParam().path == kModulePath) {
-      REVOKE_SKIP_IF(std::getenv(kModuleVariable) == nullptr, "TEST_SND_DUMMY_KO is not set");
+      REVOKE_SKIP_IF(!HaveKernelModules(), "TEST_SOUND_MODULES is not set");
     }
     was_there_ = IsThere();
     if (was_there_) {

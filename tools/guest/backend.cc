@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <set>
 #include <utility>
 
 #include "cpio.h"
 #include "files.h"
+#include "libraries.h"
 
 namespace guest {
 namespace {
@@ -148,6 +150,17 @@ EmulatorCommand VngCommand(const RunSpec& spec, Accel accel) {
   return {std::move(argv), files.emulator, files.console};
 }
 
+// Adds what a file or directory brings along.
+void AddWithContents(const string& path, std::set<string>& files) {
+  if (std::filesystem::is_directory(path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path))
+      AddWithContents(entry.path(), files);
+    return;
+  }
+  files.insert(path);
+  files.merge(LibrariesOf(path));
+}
+
 }  // namespace
 
 const char* Name(Backend backend) {
@@ -220,7 +233,8 @@ std::string MakeInitramfs(const RunSpec& spec) {
     archive.AddFile(to, 0755, *contents);
   };
   add(spec.agent, "/init");
-  std::set<string> files(spec.files.begin(), spec.files.end());
+  std::set<string> files;
+  for (const string& path : spec.files) AddWithContents(path, files);
   files.insert(spec.modules.begin(), spec.modules.end());
   files.insert(spec.program.at(0));
   for (const string& file : files) add(file, file);

@@ -43,7 +43,8 @@ struct RunSpec {
   std::vector<std::string> qemu_args;  // passed to qemu as they are
   bool monitor = false;                // the guest can give qemu commands; initramfs backend only
   std::vector<std::string> append;     // kernel command line
-  std::vector<std::string> files;      // put into the initramfs under the same path
+  std::vector<std::string> files;      // put into the initramfs under the same path, with what is
+                                       // in a directory and the libraries of a program
   std::vector<std::string> shares;     // directories mounted read-only under the same path
   std::vector<std::string> env;
   std::vector<std::string> sysctls;

@@ -131,8 +131,10 @@ int Main(int argc, char** argv) {
                "With --backend initramfs: lead the guest's virtio port \"monitor\" to qemu's QMP");
   app.add_option("--append", spec.append, "Kernel command line argument; repeatable")
       ->allow_extra_args(false);
-  app.add_option("--file", spec.files,
-                 "File to have in the initramfs under the same path; repeatable")
+  app.add_option(
+         "--file", spec.files,
+         "File or directory to have in the initramfs under the same path; a program brings its "
+         "libraries; repeatable")
       ->allow_extra_args(false);
   app.add_option("--share", spec.shares,
                  "Directory to see read-only under the same path; repeatable")

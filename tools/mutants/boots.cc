@@ -135,15 +135,23 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
                  "watchdog_thresh=20"};
   spec.sysctls = {"kernel.hung_task_panic=1"};
   spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
-              "TEST_SND_DUMMY_KO=" + (modules / "snd-dummy.ko").string()};
+              "TEST_SOUND_MODULES=" + modules.string()};
   if (project.debug) {
     spec.env.emplace_back("KSFT_MACHINE_SLOW=yes");
     spec.append.insert(spec.append.end(), {"numa=fake=2", "numa_balancing=enable"});
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(modules))
-    spec.modules.push_back(entry.path());
-  std::sort(spec.modules.begin(), spec.modules.end());
+  const fs::path guest = project.source / "kselftests/guest";
+  for (const std::string& name : EntriesOf(Require(guest / "modules")))
+    spec.modules.push_back(modules / (name + ".ko"));
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(project.source / "kselftests/modules")) {
+    if (entry.path().extension() == ".c")
+      spec.modules.push_back(modules / entry.path().filename().replace_extension(".ko"));
+  }
+  spec.modules.push_back(test_revoke);
   std::set<std::string> files = {project.Splats()};
+  for (const std::string& client : EntriesOf(Require(guest / "clients")))
+    files.insert(project.Suites() / client);
   for (const Step& step : plan) {
     if (step.kind == Kind::kTest) files.insert(project.Suites() / step.suite);
   }

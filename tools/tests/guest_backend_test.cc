@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "backend.h"
 #include "files.h"
 
@@ -178,6 +180,18 @@ TEST(MakeInitramfs, HoldsAgentProgramAndFiles) {
     EXPECT_THAT(archive, HasSubstr(std::string(name) + '\0')) << name;
   spec.files = {"/nonexistent"};
   EXPECT_THROW(MakeInitramfs(spec), Error);
+}
+
+TEST(MakeInitramfs, TakesWhatBelongsToAFile) {
+  RunSpec spec = Example();
+  spec.agent = GUEST_AGENT;
+  spec.program = {GUEST_AGENT};
+  spec.modules = {};
+  const auto self = std::filesystem::read_symlink("/proc/self/exe");
+  spec.files = {self, "/proc/sys/debug"};
+  const std::string archive = MakeInitramfs(spec);
+  EXPECT_THAT(archive, HasSubstr(std::string("/libc.so.6") + '\0'));
+  EXPECT_THAT(archive, HasSubstr(std::string("proc/sys/debug/exception-trace") + '\0'));
 }
 
 }  // namespace
