@@ -521,9 +521,9 @@ REVOKE_TEST_P(AlsaCopy, KeepsNoCard, baseline::kFails) {
 
 // What is behind the argument is copied by the driver, for some.
 REVOKE_TEST_F(AlsaTest, TlvThatIsStuckKeepsNoCard, baseline::kFails) {
+  CallInThread unbind;
   const FileDescriptor control = Open(card_.Control(), O_RDWR);
   ASSERT_THAT(control, SyscallSucceeds());
-  CallInThread unbind;
   StuckEnd memory;
   auto* const header = memory.At<snd_ctl_tlv>(sizeof(snd_ctl_tlv));
   header->numid = kVolume;
