@@ -88,7 +88,7 @@ EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
 .PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
-	model kernel-selftests alsa-selftests mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
+	model kernel-selftests alsa-selftests sound-clock mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall preempt bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
 
@@ -113,6 +113,7 @@ help:
 	@echo 'make bench-proof  bench-check is red on a kernel that is slower'
 	@echo 'make kernel-selftests  selftests of mm, proc and cgroup in both kernels, compared'
 	@echo 'make alsa-selftests  those of ALSA, and its KUnit suites, in both kernels, compared'
+	@echo 'make sound-clock  a card with ten players goes within 100 ms, on a clock that counts instructions'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
 	@echo 'make mail V=n     version n of the series as mails'
 	@echo 'make cross        the touched files compile on i386, arm64 and riscv, facility on and off'
@@ -237,6 +238,13 @@ kernel-selftests: tools
 alsa-selftests: tools
 	@$(MAKE) --no-print-directory PROFILE=normal kernel-base kernel-series
 	@tools/stage 'the ALSA selftests in both kernels' tools/alsa-selftests $(CACHE)/results/alsa-selftests
+
+# How long it takes to remove a card with ten players: on a clock that does not depend on the host.
+sound-clock: private override PROFILE := normal
+sound-clock: tools programs kernel-series
+	@tools/stage 'cards with ten players go in time' $(GUEST) --results $(RESULTS)/sound-clock $(SERIES) \
+		--accel icount --smp 1 --env TEST_CLOCK_IS_EXACT=1 --file $(TESTS)/sound_clients_test \
+		-- $(BIN)/run-suites -a '--gtest_filter=*SoundTaken*' $(TESTS)/sound_clients_test
 
 model: deps
 	@tools/stage 'the model' tools/model

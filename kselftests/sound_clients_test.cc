@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <list>
+#include <ranges>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -330,9 +331,8 @@ class SoundModules : public SoundClientsTest, public testing::WithParamInterface
     SoundClientsTest::TearDown();
   }
   static void Load() {
-    const std::vector<const char*>& modules = GetParam().modules;
-    for (auto module = modules.rbegin(); module != modules.rend(); ++module) {
-      EXPECT_THAT(LoadKernelModule(*module),
+    for (const char* module : std::ranges::reverse_view(GetParam().modules)) {
+      EXPECT_THAT(LoadKernelModule(module),
                   testing::AnyOf(SyscallSucceeds(), SyscallFailsWithErrno(EEXIST)));
     }
   }
