@@ -66,6 +66,8 @@ void LinkStandardStreams() {
 
 void SetUpMachine() {
   umask(022);
+  // Everybody may write to that of an initramfs: programs that look at such things refuse to work.
+  if (chmod("/", 0755) < 0) throw ErrnoError("cannot change the mode of /");
   for (const MountPoint& point : kMounts) {
     try {
       Mount(point.type, point.path, point.type, 0, point.options);
