@@ -228,7 +228,8 @@ REVOKE_TEST_P(SoundTaken, FromTenPlayers, baseline::kFails) {
   TakeFromTen(way(), std::vector<Program>(10, Program::kMixed), 1);
 }
 
-// The driver of USB has never waited.
+// The driver of USB has never waited. Of these programs, none maps the buffer: the unpatched kernel
+// kills some of those that do, as AlsaTest shows.
 class UsbSoundTaken : public SoundTaken {};
 
 INSTANTIATE_TEST_SUITE_P(, UsbSoundTaken,
@@ -236,8 +237,10 @@ INSTANTIATE_TEST_SUITE_P(, UsbSoundTaken,
                                          Taken(Card::kUsb, Way::kEmulator)),
                          NameOf);
 
-REVOKE_TEST_P(UsbSoundTaken, FromTenPlayers, baseline::kPasses) {
-  TakeFromTen(way(), std::vector<Program>(10, Program::kMixed), 1);
+REVOKE_TEST_P(UsbSoundTaken, FromTenPrograms, baseline::kPasses) {
+  std::vector<Program> programs(10, Program::kMonitor);
+  programs.front() = Program::kAplay;
+  TakeFromTen(way(), programs, 1);
 }
 
 // ---- each program ----
