@@ -50,7 +50,8 @@ ctest    = bash -o pipefail -c 'mkdir -p $(RESULTS) && rm -f $(2) && ctest -j $(
 
 # $(call cmake,SOURCE,BUILD): the cache may have been filled from another checkout.
 same_source = grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)/$(1)" $(2)/CMakeCache.txt
-cmake    = fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G Ninja \
+# One at a time, as what runs beside looks after it, too.
+cmake    = exec 8>$(CACHE)/.lock-cmake; flock 8; fresh=--fresh; if $(same_source); then fresh=; fi; cmake $$fresh -G Ninja \
 	-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -S $(1) -B $(2) && cmake --build $(2)
 
 # A guest; the debug kernel is slower and stricter.
@@ -72,13 +73,17 @@ suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 # and the unpatched kernel have nothing to add under KASAN, but much time.  Nor
 # has UML much to add to KUnit on x86_64, and the unpatched kernel to suites that
 # get ENOSYS from it all the time, nor the tests of our own tools to any kernel:
-# ALL=1 runs these, too, as .ci/run does.
+# ALL=1 runs these, too, as .ci/run does.  Two guests run at a time: most of the
+# time, a guest waits.
 PROVEN  := $(if $(ALL),$(SUITES),$(sort $(notdir $(basename $(shell \
 	grep -lE 'baseline::k(Fails|Passes)' kselftests/*_test.cc)))))
 # Those come last that leave processes which nothing ends.
 STICKS  := $(filter $(notdir $(basename $(shell grep -l 'baseline::kSticks' kselftests/*_test.cc))),$(SUITES))
 PROVEN  := $(filter-out $(STICKS),$(PROVEN)) $(STICKS)
-STAGES   = $(if $(ALL),test-tools) test-util $(if $(ALL),kunit) kselftest $(if $(filter normal,$(PROFILE)),vng baseline)
+FIRST    = $(if $(ALL),test-tools) test-util $(if $(ALL),kunit) selftest kernel-series
+stages   = $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(1)
+GUESTS   = $(if $(filter normal,$(PROFILE)),$(call stages,package kernel-base) && tools/beside unpatched \
+	"$(call stages,kselftest vng)" "$(call stages,baseline)",$(call stages,kselftest))
 ktap     = $(foreach s,guest $(2),$(1)/$(s)=$(RESULTS)/$(1)/$(s).ktap)
 EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \
 	$(if $(ALL),$(foreach s,$(KUNIT),uml/$(s)=$(RESULTS)/uml/$(s).xml)) \
@@ -265,7 +270,7 @@ test:
 	SECONDS=0; [ -d $(RESULTS)/green ] || rm -rf $(RESULTS); \
 	mkdir -p $(RESULTS)/green; outer=$${STAGE_TIMES:-/dev/null}; export STAGE_TIMES=$(RESULTS)/times; : >$$STAGE_TIMES; \
 	$(MAKE) --no-print-directory tools || exit; \
-	status=0; $(MAKE) --no-print-directory -k GREEN=$(RESULTS)/green $(STAGES) || status=$$?; rm -rf $(RESULTS)/green; \
+	status=0; $(call stages,$(FIRST)) || status=$$?; { $(GUESTS); } || status=$$?; rm -rf $(RESULTS)/green; \
 	cat $$STAGE_TIMES >>$$outer; \
 	RUN_SECONDS=$$SECONDS tools/conclude $(RESULTS) $(BIN)/tally $(if $(REQUIRE_ALL),--require-all) \
 		--allowed-skips $(SKIPS) --allow $(SPLATS) --status $$status $(EXPECTED)
