@@ -60,6 +60,10 @@ const char* Name(Observed observed);
 // thing; the rest proves none.
 bool Proves(Declared declared, Observed observed);
 
+// The tests of this process and of its children prove their declarations: what is to fail does not
+// wait long for what does not come.
+void BeginProof();
+
 // What the unpatched kernel does wrong is what the next assertion looks at. In a test, any thread
 // or child of it; async-signal-safe.
 void FailsFromHere();

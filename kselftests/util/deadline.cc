@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <climits>
 #include <cstdio>
@@ -31,6 +32,10 @@ std::optional<int> ParseNumber(const char* name, const char* value, int max, con
            std::to_string(max) + "; unset it, or give " + hint;
   return std::nullopt;
 }
+
+// See ShortenDeadlines().
+std::atomic<int> percent_left{100};
+static_assert(std::atomic<int>::is_always_lock_free);
 
 bool IsSet(const char* value) { return value != nullptr && *value != '\0'; }
 
@@ -78,8 +83,10 @@ std::chrono::milliseconds Scaled(std::chrono::milliseconds time) {
         ParseDeadlinePercent(std::getenv("REVOKE_DEADLINE_PERCENT"), &error);
     return OrDie(parsed, error);
   }();
-  return time * SlowFactor() * percent / 100;
+  return time * SlowFactor() * percent * percent_left.load() / 10'000;
 }
+
+void ShortenDeadlines(int percent) { percent_left = percent; }
 
 Deadline::Deadline(std::chrono::milliseconds in)
     : end_(std::chrono::steady_clock::now() + Scaled(in)) {}

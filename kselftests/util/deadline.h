@@ -33,6 +33,10 @@ int SlowFactor();
 // `time` multiplied by SlowFactor().
 std::chrono::milliseconds Scaled(std::chrono::milliseconds time);
 
+// Leaves `percent` % of each time that is scaled from now on, in this process and in its later
+// children. Async-signal-safe.
+void ShortenDeadlines(int percent);
+
 // A point on CLOCK_MONOTONIC. Async-signal-safe, usable across fork().
 class Deadline {
  public:

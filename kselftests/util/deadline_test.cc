@@ -56,6 +56,14 @@ TEST(DeadlinePercent, IsAllByDefault) {
   EXPECT_EQ(ParseDeadlinePercent("30", &error), 30);
 }
 
+TEST(DeadlinePercent, CanGetLess) {
+  const std::chrono::milliseconds all = Scaled(std::chrono::seconds(10));
+  ShortenDeadlines(50);
+  EXPECT_EQ(Scaled(std::chrono::seconds(10)), all / 2);
+  ShortenDeadlines(100);
+  EXPECT_EQ(Scaled(std::chrono::seconds(10)), all);
+}
+
 TEST(DeadlinePercent, RejectsNonsense) {
   for (const char* bad : {"0", "101", "-5", "x", "50%", "5.5"}) {
     std::string error;

@@ -146,6 +146,7 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   if (const std::optional<int> code = ParseArguments(argc, argv, &arguments)) return *code;
   if (const std::optional<int> code = InitGTest(argv[0], &arguments.for_gtest)) return *code;
+  if (arguments.runner.policy.baseline) baseline::BeginProof();
   if (arguments.list_baselines) return ListBaselines() ? kExitPass : kExitFail;
   // The program run again for a death test, which its parent judges.
   if (testing::internal::InDeathTestChild()) return RUN_ALL_TESTS();
