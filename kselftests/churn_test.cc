@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Files of sysfs, procfs, debugfs and cgroups that come and go under readers, and thousands of them
-// that go at once. Whoever reads one finds it as it was, or gone.
+// Files of sysfs, procfs, debugfs, cgroups and network namespaces that come and go under readers,
+// and thousands of them that go at once. Whoever reads one finds it as it was, or gone.
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -28,6 +30,7 @@
 #include "skip.h"
 #include "sysfs.h"
 #include "test_check.h"
+#include "thread.h"
 
 namespace revoke_test {
 namespace {
@@ -156,6 +159,75 @@ REVOKE_TEST_P(ChurnTest, ReadersMeetTheRemoval, baseline::kPasses) {
                     SyscallFailsWithErrno(kind.gone));
         EXPECT_THAT(file.Close(), SyscallSucceeds());
         EXPECT_THAT(Open(kind.path, O_RDONLY), SyscallFailsWithErrno(ENOENT));
+      });
+}
+
+// ---- network namespaces, which bring files of /proc/net along ----
+
+// Lasts as long as it is kept, or a file of it is open.
+class NetworkNamespace {
+ public:
+  NetworkNamespace() {
+    // That of a thread which ends.
+    ScopedThread([this] {
+      TEST_PCHECK(unshare(CLONE_NEWNET) == 0);
+      kept_ = Open("/proc/thread-self/ns/net", O_RDONLY);
+      devices_ = Open("/proc/thread-self/net/dev", O_PATH);
+    }).Join();
+  }
+
+  FileDescriptor OpenDevices() const {
+    return Open("/proc/self/fd/" + std::to_string(devices_.get()), O_RDONLY);
+  }
+  // Returns when the file has gone. Until then, nobody enters a namespace that goes.
+  int LetGo() {
+    kept_.Close();
+    const Deadline deadline(kDefaultWait);
+    while (!deadline.Passed()) {
+      const FileDescriptor devices = OpenDevices();
+      if (devices.error() == ENOENT) return 0;
+      if (!devices.valid() && devices.error() != ENXIO) return devices.error();
+    }
+    return ETIME;
+  }
+
+ private:
+  FileDescriptor kept_;
+  FileDescriptor devices_;  // O_PATH: that keeps nothing
+};
+
+REVOKE_TEST(NetworkNamespaceTest, ReadersMeetTheEnd, baseline::kPasses) {
+  std::optional<NetworkNamespace> net;
+  std::array<char, 1024> buffer{};
+  long all = 0;
+  long meanwhile = 0;
+  int error = 0;
+  int end = 0;
+  bool seen_there = false;
+  bool seen_gone = false;
+  ExpectRace(
+      {.rounds = 40, .seen = [&] { return seen_there && seen_gone; }},
+      {[&] { end = net->LetGo(); },
+       [&] {
+         const FileDescriptor devices = net->OpenDevices();
+         error = devices.error();
+         if (devices.valid()) meanwhile = read(devices.get(), buffer.data(), buffer.size());
+       }},
+      [&] {
+        net.emplace();
+        const FileDescriptor devices = net->OpenDevices();
+        all = read(devices.get(), buffer.data(), buffer.size());
+        ASSERT_THAT(all, SyscallSucceedsWithValue(testing::Gt(0)));
+      },
+      [&] {
+        ASSERT_EQ(ErrnoValue(end), ErrnoValue(0));
+        if (error == 0) {
+          EXPECT_EQ(meanwhile, all);
+          seen_there = true;
+        } else {
+          EXPECT_THAT(ErrnoValue(error), testing::AnyOf(ErrnoValue(ENXIO), ErrnoValue(ENOENT)));
+          seen_gone = true;
+        }
       });
 }
 
