@@ -328,7 +328,8 @@ static ssize_t line_read(struct file *file, struct revoke_gate *gate, char *buf,
 	init_sync_kiocb(&kiocb, file);
 	kiocb.ki_pos = pos;
 	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, size);
-	return seq_read_iter_gated(&kiocb, &iter, gate);
+	kiocb.private = gate;
+	return seq_read_iter_gated(&kiocb, &iter);
 }
 
 static int line_release(struct inode *inode, struct file *file)
