@@ -189,10 +189,11 @@ flakes: tools programs kernel-series
 		$(foreach s,$(SUITES),$(s)=$$results/$(s).ktap)'
 
 # What the suites execute of the facility, and whether they notice when it is broken.
+coverage: private override PROFILE := coverage
 coverage: tools programs source
 	@tools/stage 'building the kernel with gcov' tools/kernel-build series-coverage >/dev/null
-	@tools/stage 'KUnit and kselftests with gcov' $(call suites,coverage,$(subst series-normal,series-coverage,\
-		$(SERIES)),$(KUNIT:%=-k %),$(BINARIES))
+	@tools/stage 'KUnit and kselftests with gcov' $(call suites,coverage,$(SERIES),$(KUNIT:%=-k %),\
+		$(BINARIES))
 	@tools/stage 'coverage' tools/coverage $(RESULTS)/coverage
 
 # Mutants: switches in one kernel, each of which breaks a mechanism; some tests must notice.
