@@ -802,6 +802,23 @@ static long do_ioctl_within(struct toy_task *t)
 	return ret;
 }
 
+/* In more methods than there are names: that of the file has none. */
+static long do_ioctl_unnamed(struct toy_task *t)
+{
+	struct file *outer = (struct file *)t->arg;
+	struct file_use uses[REVOKE_NAMES];
+	unsigned int n = 0;
+	long ret = -ENODEV;
+
+	while (n < REVOKE_NAMES && start_using(outer, &uses[n]))
+		n++;
+	if (n == REVOKE_NAMES)
+		ret = toy_call_ioctl(t->file, t->cmd, 0);
+	while (n)
+		stop_using(&uses[--n]);
+	return ret;
+}
+
 static long do_nops(struct toy_task *t)
 {
 	unsigned long end = jiffies + TIMEOUT;
@@ -1048,6 +1065,30 @@ static void revoke_kick_process_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
 	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EIDRM);
 	KUNIT_EXPECT_FALSE(test, user->pending);
+}
+
+/*
+ * Likewise in a method for which there was no name left: whoever has one of those
+ * may be inside, and is told once.
+ */
+static void revoke_kick_unnamed_test(struct kunit *test)
+{
+	static const struct revokable_ops ops = { .policy.ioctl_error = -EIDRM };
+	struct toy *toy = toy_new(test, &ops), *other = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *outer = toy_file_new(test, other);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl_unnamed);
+
+	user->cmd = TOY_SLEEP_DEAF;
+	user->arg = (unsigned long)outer;
+	toy_user_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EIDRM);
+	KUNIT_EXPECT_FALSE(test, user->pending);
+	expect_released(test, file, 1);
+	KUNIT_EXPECT_EQ(test, revoke_file(outer), 0);
+	expect_released(test, outer, 1);
 }
 
 /*
@@ -1304,6 +1345,21 @@ static void revoke_self_test(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, becomes_gone(file));
 	expect_released(test, file, 1);
 	KUNIT_EXPECT_EQ(test, toy_call_ioctl(file, TOY_NOP, 0), -ENODEV);
+}
+
+/* Who has no name for where it is may be inside: so it does not wait. */
+static void revoke_self_unnamed_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL), *other = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl_unnamed);
+
+	user->cmd = TOY_REVOKE_FILE;
+	user->arg = (unsigned long)toy_file_new(test, other);
+	toy_task_run(test, user);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -EINPROGRESS);
+	KUNIT_ASSERT_TRUE(test, becomes_gone(file));
+	expect_released(test, file, 1);
 }
 
 /* The same for the whole object, with somebody else inside as well. */
@@ -4002,6 +4058,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_drain_test),
 	KUNIT_CASE(revoke_kick_kthread_test),
 	KUNIT_CASE(revoke_kick_process_test),
+	KUNIT_CASE(revoke_kick_unnamed_test),
 	KUNIT_CASE(revoke_uncounted_test),
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
@@ -4013,6 +4070,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_start_using_test),
 	KUNIT_CASE(revoke_other_file_test),
 	KUNIT_CASE(revoke_self_test),
+	KUNIT_CASE(revoke_self_unnamed_test),
 	KUNIT_CASE(revoke_self_object_test),
 	KUNIT_CASE(revoke_mutual_test),
 	KUNIT_CASE(revoke_second_test),
