@@ -85,6 +85,8 @@ int Report(const guest::RunSpec& spec, const guest::RunResult& result) {
   for (const std::string& line : result.judgement.excused)
     std::cerr << "guest-run: " << line << "\n";
   for (const std::string& line : result.judgement.red) std::cerr << "guest-run: " << line << "\n";
+  for (const std::string& line : result.judgement.report)
+    std::cerr << "guest-run: | " << line << "\n";
   if (!result.judgement.green())
     std::cerr << "guest-run: console log: " << guest::FilesOf(spec).console << "\n";
   std::cerr << summary;

@@ -3,6 +3,7 @@
 #include "judge.h"
 
 #include <cstring>
+#include <sstream>
 
 namespace guest {
 namespace {
@@ -38,6 +39,20 @@ void JudgeVerdict(const Evidence& evidence, std::vector<std::string>& red) {
   }
 }
 
+// Enough for what happened and who called; the rest is in the log.
+constexpr std::size_t kReportLines = 40;
+
+// Up to kReportLines lines of the console from `line` on (1-based), as the kernel worded them.
+std::vector<std::string> ReportAt(const std::string& console, std::size_t line) {
+  std::istringstream in(console);
+  std::vector<std::string> report;
+  std::string text;
+  for (std::size_t number = 1; report.size() < kReportLines && std::getline(in, text); ++number) {
+    if (number >= line) report.push_back(splat::StripLogPrefix(text));
+  }
+  return report;
+}
+
 }  // namespace
 
 Judgement JudgeConsole(const std::optional<std::string>& console, const splat::AllowList& allow) {
@@ -49,6 +64,7 @@ Judgement JudgeConsole(const std::optional<std::string>& console, const splat::A
     const std::string text =
         "console line " + std::to_string(finding.line) + ": " + finding.kind + ": " + finding.text;
     if (finding.denied()) {
+      if (judgement.report.empty()) judgement.report = ReportAt(*console, finding.line);
       judgement.red.push_back(text);
     } else {
       judgement.excused.push_back(text + " (excused: " + finding.reason.value_or("") + ")");

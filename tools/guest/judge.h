@@ -26,6 +26,7 @@ struct Evidence {
 struct Judgement {
   std::vector<std::string> red;      // why the run is red, most telling first; empty: green
   std::vector<std::string> excused;  // splats the allow list excused, with their reasons
+  std::vector<std::string> report;   // what the kernel printed with the first splat that is red
 
   [[nodiscard]] bool green() const { return red.empty(); }
 };

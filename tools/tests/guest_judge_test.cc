@@ -128,6 +128,18 @@ TEST(Judge, AnAllowedSplatIsGreenAndItsReasonShown) {
   EXPECT_THAT(judgement.excused, ElementsAre(HasSubstr("known since 7.1")));
 }
 
+TEST(Judge, TheReportBeginsAtTheFirstSplatAndHasAnEnd) {
+  Evidence evidence = Good();
+  EXPECT_THAT(Judge(evidence, splat::AllowList()).report, IsEmpty());
+  *evidence.console +=
+      "[    1.000000] before\n[    1.000001] BUG: KASAN: wild-memory-access in f\n";
+  for (int i = 0; i < 100; ++i) *evidence.console += "[    1.000002][  T123]  frame\n";
+  const std::vector<std::string> report = Judge(evidence, splat::AllowList()).report;
+  ASSERT_EQ(report.size(), 40);
+  EXPECT_EQ(report.front(), "BUG: KASAN: wild-memory-access in f");
+  EXPECT_EQ(report.back(), " frame");
+}
+
 TEST(Judge, TheResultsFileSaysWhy) {
   EXPECT_EQ(ToKtap({}), "KTAP version 1\n1..1\nok 1 guest\n");
   EXPECT_EQ(ToKtap({.red = {"why"}}), "KTAP version 1\n1..1\nnot ok 1 guest\n# why\n");
