@@ -116,7 +116,7 @@ help:
 	@echo 'make bench        what each call costs: instructions in both kernels, side by side'
 	@echo 'make bench-check  the patched kernel only, compared with tools/bench/reference.tsv'
 	@echo 'make bench-proof  bench-check is red on a kernel that is slower'
-	@echo 'make kernel-selftests  selftests of mm, proc and cgroup in both kernels, compared'
+	@echo 'make kernel-selftests  the kernel's own selftests in both kernels, compared'
 	@echo 'make alsa-selftests  those of ALSA, and its KUnit suites, in both kernels, compared'
 	@echo 'make sound-clock  a card with ten players goes within 100 ms, on a clock that counts instructions'
 	@echo 'make model        check the model of the core, and that its broken variants are wrong'
