@@ -46,6 +46,18 @@ class DebugfsTest : public EntriesTest {
   int Releases() const { return Read("releases"); }
 };
 
+// What is written to a string is copied before there is a look at how long it is.
+REVOKE_TEST_F(DebugfsTest, StringIsNotWrittenToBeforeItBegins, baseline::kPasses) {
+  const FileDescriptor file = Open(PathOf("str"), O_WRONLY);
+  ASSERT_THAT(file, SyscallSucceeds());
+  const std::string page(PageSize() + 1, 'x');
+  // As 32 bits, it is a page before; with the length, an offset that is none.
+  const off_t before = 0xfffff000;
+  EXPECT_THAT(pwrite(file.get(), page.data(), page.size(), before), SyscallFailsWithErrno(EINVAL));
+  EXPECT_THAT(pwrite(file.get(), page.data(), 1, static_cast<off_t>(PageSize())),
+              SyscallFailsWithErrno(EINVAL));
+}
+
 // ---- user memory that does not come ----
 
 // A file by the helper of that name.

@@ -26,9 +26,12 @@
 #include "entries_test.h"
 #include "errno_matchers.h"
 #include "fd.h"
+#include "kernel_log.h"
 #include "mapping.h"
 #include "privilege.h"
 #include "process.h"
+#include "revokeat.h"
+#include "scoped_sysctl.h"
 #include "stuck_call.h"
 #include "sysfs.h"
 #include "test_check.h"
@@ -39,6 +42,9 @@ namespace {
 // What there is to read.
 constexpr std::string_view kText = "an entry\n";
 constexpr long kTextSize = kText.size();
+
+// A command of an ioctl that is none of the VFS: it waits.
+constexpr unsigned int kWait = 0x7700;
 
 // What poll(2) tells of a file that has no ->poll.
 constexpr short kInAndOut = POLLIN | POLLOUT;
@@ -289,6 +295,35 @@ REVOKE_TEST_P(ProcEntry, RemovalWaitsForTheReleaseThatTheCloseHasBegun, baseline
   EXPECT_THAT(removal.Join(), SyscallSucceeds());
   EXPECT_THAT(closer.Join(), SyscallSucceeds());
   EXPECT_EQ(Releases(), 1);
+}
+
+// ---- methods that do not return ----
+
+// No signal ends what the caller waits for. It is in a state that the hung task detector does not
+// mind; the removal is not, but wakes up every second. That of 7.3.4 would be the end of the guest.
+REVOKE_TEST_F(ProcTest, RemovalThatIsHeldUpIsReported, baseline::kEnosys) {
+  REVOKE_NEED_REVOKEAT();
+  const FileDescriptor file = Open(PathOf("poll"), O_RDWR);
+  KernelLog log;
+  ASSERT_THAT(log, SyscallSucceeds());
+  CallInThread inside;
+  CallInThread removal;
+  const HeldRelease held(*this);
+  inside.Start([&] { return ioctl(file.get(), kWait); });
+  ASSERT_TRUE(WaitUntilBlocked(inside.tid(), {.syscall = SYS_ioctl}));
+  {
+    const ScopedSysctl timeout("/proc/sys/kernel/hung_task_timeout_secs", "1");
+    removal.Start([&] { return Remove(); });
+    ASSERT_TRUE(WaitUntilBlocked(removal.tid(), {.syscall = SYS_write}));
+    const std::string report = "revoke: " + ReadTask(removal.tid())->comm + ":" +
+                               std::to_string(removal.tid()) +
+                               " removes an entry that 1 uses do not leave";
+    EXPECT_TRUE(log.WaitFor(report));
+  }
+  held.LetGo();
+  EXPECT_THAT(inside.Join(), SyscallSucceedsWithValue(0));
+  EXPECT_THAT(removal.Join(), SyscallSucceeds());
+  EXPECT_EQ(log.Count("revoke: "), 1);
 }
 
 // ---- sysctls ----

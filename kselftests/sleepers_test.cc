@@ -44,6 +44,7 @@
 #include "proc.h"
 #include "process.h"
 #include "revokeat.h"
+#include "scoped_sysctl.h"
 #include "sigbus_probe.h"
 #include "stuck_file.h"
 #include "temp_dir.h"
@@ -793,28 +794,6 @@ REVOKE_TEST_F(SleepersUring, WorkerThatNothingWakesIsWaitedFor, baseline::kEnosy
 }
 
 // ---- the report ----
-
-// Another value for a file in /proc/sys until the object goes.
-class ScopedSysctl {
- public:
-  ScopedSysctl(std::string path, const std::string& value)
-      : path_(std::move(path)), old_(ReadSmallFile(path_).value_or("")) {
-    Write(value);
-  }
-  ScopedSysctl(const ScopedSysctl&) = delete;
-  ScopedSysctl& operator=(const ScopedSysctl&) = delete;
-  ~ScopedSysctl() { Write(old_); }
-
- private:
-  void Write(const std::string& value) const {
-    const FileDescriptor file = Open(path_, O_WRONLY);
-    EXPECT_THAT(write(file.get(), value.data(), value.size()),
-                SyscallSucceedsWithValue(static_cast<long>(value.size())));
-  }
-
-  std::string path_;
-  std::string old_;
-};
 
 class SleepersReport : public SleepersTest {
  protected:

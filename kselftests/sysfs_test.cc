@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -152,6 +154,28 @@ REVOKE_TEST_F(SysfsMemoryTest, RevokeTakesTheOpenFilesAndLeavesTheAttribute, bas
   ASSERT_NO_FATAL_FAILURE(SetPresent(true));
 }
 
+// Of those who want to be the only one that is woken, each is.
+REVOKE_TEST_F(SysfsMemoryTest, ExclusivePollersAreTold, baseline::kFails) {
+  const FileDescriptor file = Open(Path("plain"), O_RDONLY);
+  char byte = 0;
+  ASSERT_THAT(read(file.get(), &byte, 1), SyscallSucceedsWithValue(1));
+  std::array<FileDescriptor, 2> sets;
+  std::array<CallInThread, 2> pollers;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    sets[i] = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event = {.events = EPOLLERR | EPOLLEXCLUSIVE, .data = {}};
+    ASSERT_THAT(epoll_ctl(sets[i].get(), EPOLL_CTL_ADD, file.get(), &event), SyscallSucceeds());
+    pollers[i].Start([set = sets[i].get()] {
+      epoll_event got{};
+      return epoll_wait(set, &got, 1, static_cast<int>(Scaled(2 * kSoon).count()));
+    });
+    ASSERT_TRUE(WaitUntilBlocked(pollers[i].tid(), {.syscall = SYS_epoll_wait}));
+  }
+  ASSERT_NO_FATAL_FAILURE(SetPresent(false));
+  baseline::FailsFromHere();
+  for (CallInThread& poller : pollers) EXPECT_THAT(poller.Join(), SyscallSucceedsWithValue(1));
+}
+
 REVOKE_TEST_F(SysfsMemoryTest, RevokeTakesMappingsOfAllButOtherFiles, baseline::kEnosys) {
   REVOKE_NEED_REVOKEAT();
   const FileDescriptor memory = OpenMemory();
@@ -169,15 +193,12 @@ REVOKE_TEST_F(SysfsMemoryTest, RevokeTakesMappingsOfAllButOtherFiles, baseline::
   EXPECT_THAT(Probe::Read(fresh.At<std::uint32_t>(0)), ReadsValue(kWord));
 }
 
-// The attribute has no method to read it: so it is the file that answers.
-REVOKE_TEST_F(SysfsMemoryTest, OneFileCanBeTakenAway, baseline::kEnosys) {
+// Its mappings could be taken away, and its reads and writes would go on.
+REVOKE_TEST_F(SysfsMemoryTest, OneFileCannotBeTakenAway, baseline::kEnosys) {
+  REVOKE_NEED_REVOKEAT();
   const FileDescriptor memory = OpenMemory();
-  const FileDescriptor other = OpenMemory();
-  const Mapping mapping = Map(other);
-  ASSERT_THAT(RevokeFile(memory.get()), SyscallSucceedsWithValue(0));
-  char byte = 0;
-  EXPECT_THAT(read(memory.get(), &byte, 1), SyscallFailsWithErrno(ENODEV));
-  EXPECT_THAT(read(other.get(), &byte, 1), SyscallFailsWithErrno(EIO));
+  const Mapping mapping = Map(memory);
+  EXPECT_THAT(RevokeFile(memory.get()), SyscallFailsWithErrno(EOPNOTSUPP));
   EXPECT_THAT(Probe::Write(mapping.At<std::uint32_t>(0), kWord), Survives());
 }
 

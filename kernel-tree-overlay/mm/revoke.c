@@ -580,22 +580,27 @@ static int mmap_set_ops(struct file *file, struct file *vm_file,
 
 int revokable_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	void (*close)(struct vm_area_struct *vma) = NULL;
 	struct file_use *use;
 	int error = mmap_begin(file, &use);
 
 	if (error)
 		return error;
 	error = file_real_fops(file)->mmap(file, vma);
-	if (error)
-		return revoke_leave_mmap(file, use, error);
-	error = mmap_set_ops(file, vma->vm_file, &vma->vm_ops, &vma->flags);
-	if (!error)
-		return 0;
-	/* To the caller it has not been mapped. */
-	if (vma->vm_ops && vma->vm_ops->close) {
-		revoke_zap_vma(vma, 0, ULONG_MAX, true);
-		vma->vm_ops->close(vma);
+	if (!error) {
+		error = mmap_set_ops(file, vma->vm_file, &vma->vm_ops,
+				     &vma->flags);
+		if (!error)
+			return 0;
+		close = vma->vm_ops ? vma->vm_ops->close : NULL;
 	}
+	/*
+	 * It has not been mapped, and no revoke will find it: what has been inserted
+	 * has to be gone when this is no use any more.
+	 */
+	revoke_zap_vma(vma, 0, ULONG_MAX, true);
+	if (close)
+		close(vma);
 	return revoke_leave_mmap(file, use, error);
 }
 

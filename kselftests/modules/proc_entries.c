@@ -13,8 +13,9 @@
  * /proc/revoke_many_entries: "0" and so on.
  *
  * Beside "present" there are "releases" and "writes", which count calls since then,
- * "hold", which keeps ->proc_release from returning while it is 1, and
- * "pollers_left": the last removal has left somebody on the wait queue.
+ * "hold", which keeps ->proc_release, and an ioctl that has a command, from returning
+ * while it is 1, and "pollers_left": the last removal has left somebody on the wait
+ * queue.
  */
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
@@ -76,8 +77,11 @@ static ssize_t entry_write(struct file *file, const char __user *buf,
 	return count;
 }
 
+/* With a command, it waits, and minds no signal but a deadly one. */
 static long entry_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	if (cmd)
+		wait_event_killable(entry_held, !READ_ONCE(entry_hold));
 	return 0;
 }
 

@@ -123,7 +123,8 @@ bool revoke_gate_oopsed(int slot)
 void revoke_gate_shut(struct revoke_gate *gate,
 		      void (*kick)(struct revoke_gate *gate))
 {
-	unsigned long start = jiffies, timeout = HZ / 50 + 1;
+	const unsigned long soon = HZ / 50 + 1;
+	unsigned long start = jiffies, next_walk = start, timeout = soon;
 	bool reported = false;
 
 	leave_own(gate);
@@ -138,8 +139,12 @@ void revoke_gate_shut(struct revoke_gate *gate,
 		if (wait_var_event_timeout(&gate->users, is_empty(gate),
 					   timeout))
 			return;
+		/* Who sleeps for what @kick ends may hold up others, as the caller does. */
+		timeout = kick ? soon : HZ;
+		if (time_before(jiffies, next_walk))
+			continue;
 		revoke_kick_gate(gate);
-		timeout = HZ;
+		next_walk = jiffies + HZ;
 		/* The hung task detector takes one that wakes up for alive. */
 		if (!reported && time_after(jiffies, start + report_after())) {
 			reported = true;

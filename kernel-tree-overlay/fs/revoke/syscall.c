@@ -151,7 +151,9 @@ static int revoke_fd(int fd)
 	file = fd_file(f);
 	audit_file(file);
 
-	if (!file_is_revokable(file))
+	/* Where the core knows of mappings and pollers only, the rest would go on. */
+	if (!file_is_revokable(file) ||
+	    file->f_revoke->r->flags & REVOKABLE_OWN_USES)
 		return -EOPNOTSUPP;
 	if (file->f_revoke->opener != task_tgid(current)->ino &&
 	    !capable(CAP_SYS_ADMIN))

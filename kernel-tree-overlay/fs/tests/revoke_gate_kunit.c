@@ -24,6 +24,7 @@
 
 struct entry {
 	struct revoke_gate	gate;
+	struct revoke_gate	other;
 	atomic_t		releases;
 	bool			release_blocks;
 	struct completion	releasing;
@@ -142,6 +143,20 @@ static int sleep_main(void *data)
 	return 0;
 }
 
+/* Inside of so many others that there is no name left. */
+static int sleep_unnamed_main(void *data)
+{
+	struct entry *entry = data;
+	int slot[REVOKE_NAMES], i;
+
+	for (i = 0; i < REVOKE_NAMES; i++)
+		gate_use_begin(&entry->other, &slot[i]);
+	sleep_main(entry);
+	while (i--)
+		gate_use_end(&entry->other, slot[i], 0);
+	return 0;
+}
+
 static void entry_run(struct kunit *test, struct entry *entry,
 		      int (*fn)(void *data))
 {
@@ -190,6 +205,17 @@ static void gate_kick_test(struct kunit *test)
 	struct entry *entry = test->priv;
 
 	entry_run(test, entry, sleep_main);
+	KUNIT_ASSERT_TRUE(test, came(&entry->inside));
+	entry_remove(entry);
+	KUNIT_EXPECT_TRUE(test, came(&entry->done));
+	KUNIT_EXPECT_TRUE(test, entry->was_kicked);
+}
+
+static void gate_kick_unnamed_test(struct kunit *test)
+{
+	struct entry *entry = test->priv;
+
+	entry_run(test, entry, sleep_unnamed_main);
 	KUNIT_ASSERT_TRUE(test, came(&entry->inside));
 	entry_remove(entry);
 	KUNIT_EXPECT_TRUE(test, came(&entry->done));
@@ -382,6 +408,7 @@ static int gate_init(struct kunit *test)
 	if (!entry)
 		return -ENOMEM;
 	revoke_gate_init(&entry->gate);
+	revoke_gate_init(&entry->other);
 	init_completion(&entry->releasing);
 	init_completion(&entry->go);
 	init_completion(&entry->inside);
@@ -403,6 +430,7 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_refuses_test),
 	KUNIT_CASE(gate_waits_test),
 	KUNIT_CASE(gate_kick_test),
+	KUNIT_CASE(gate_kick_unnamed_test),
 	KUNIT_CASE(gate_not_kicked_test),
 	KUNIT_CASE(gate_self_test),
 	KUNIT_CASE(gate_oops_test),

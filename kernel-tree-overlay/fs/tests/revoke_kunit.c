@@ -1067,6 +1067,79 @@ static void revoke_kick_process_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, user->pending);
 }
 
+/* Longer than the report waits, in jiffies */
+#define OVERDUE		(1000 * HZ)
+
+static bool reported(const struct file *file)
+{
+	return revoke_state(file->f_revoke) & REVOKE_REPORTED;
+}
+
+/* As if it were being suspended since long ago; the test makes the reports. */
+static void make_overdue(struct file *file)
+{
+	file->f_revoke->since = jiffies - OVERDUE;
+	atomic64_or(REVOKE_SUSPENDED, &file->f_revoke->state);
+}
+
+static void make_usual(struct file *file)
+{
+	atomic64_andnot(REVOKE_SUSPENDED | REVOKE_REPORTED,
+			&file->f_revoke->state);
+}
+
+/* A report names twelve tasks, and what is left comes with the next one. */
+static void revoke_report_files_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct toy_task *user[13];
+	struct file *file[13];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(file); i++) {
+		file[i] = toy_file_new(test, toy);
+		user[i] = toy_block(test, toy, file[i]);
+		make_overdue(file[i]);
+	}
+	revoke_report(toy->r);
+	for (i = 0; i < ARRAY_SIZE(file); i++)
+		n += reported(file[i]);
+	KUNIT_EXPECT_EQ(test, n, 12);
+	revoke_report(toy->r);
+	for (i = 0; i < ARRAY_SIZE(file); i++) {
+		KUNIT_EXPECT_TRUE(test, reported(file[i]));
+		make_usual(file[i]);
+	}
+	toy_open_gate(toy);
+	for (i = 0; i < ARRAY_SIZE(file); i++)
+		KUNIT_EXPECT_EQ(test, toy_result(test, user[i]), TOY_DONE);
+}
+
+/* One file with many users leaves room for others. */
+static void revoke_report_users_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *crowded = toy_file_new(test, toy);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user[13];
+	unsigned int i;
+
+	/* Threads are found in the order in which they have been made. */
+	for (i = 0; i < ARRAY_SIZE(user) - 1; i++)
+		user[i] = toy_block(test, toy, crowded);
+	user[i] = toy_block(test, toy, file);
+	make_overdue(crowded);
+	make_overdue(file);
+	revoke_report(toy->r);
+	KUNIT_EXPECT_TRUE(test, reported(crowded));
+	KUNIT_EXPECT_TRUE(test, reported(file));
+	make_usual(crowded);
+	make_usual(file);
+	toy_open_gate(toy);
+	for (i = 0; i < ARRAY_SIZE(user); i++)
+		KUNIT_EXPECT_EQ(test, toy_result(test, user[i]), TOY_DONE);
+}
+
 /*
  * Likewise in a method for which there was no name left: whoever has one of those
  * may be inside, and is told once.
@@ -2578,7 +2651,10 @@ static long call_##name(struct file *file)				\
 	return ret;							\
 }
 
+/* If it fails, there is nothing to undo. */
 CALL_IN_MMAP(mmap, file, (&(struct vm_area_struct) {
+	.vm_mm		= &init_mm,
+	.vm_end		= PAGE_SIZE,
 	.vm_file	= file,
 	.vm_ops		= &toy_vm_ops,
 }))
@@ -2908,6 +2984,33 @@ static void revoke_async_result_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stays_away(&revoker->done));
 	revoke_async_done(&rq[2].iocb, -ECONNRESET);
 	KUNIT_EXPECT_EQ(test, toy_completed, -EPIPE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+}
+
+/*
+ * A request that ops->kick does not end is reported when nobody is inside any
+ * more, once, and not before the time is up.
+ */
+static void revoke_async_report_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, &async_ops);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_request rq;
+	struct toy_task *revoker;
+
+	toy->queues = true;
+	KUNIT_ASSERT_EQ(test, toy_request(&rq, file), -EIOCBQUEUED);
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	/* The second kick is that of a file that is closed. */
+	KUNIT_EXPECT_TRUE(test, came(&toy->kicked));
+	revoke_report(toy->r);
+	KUNIT_EXPECT_FALSE(test, reported(file));
+	file->f_revoke->since -= OVERDUE;
+	revoke_report(toy->r);
+	KUNIT_EXPECT_TRUE(test, reported(file));
+	revoke_report(toy->r);
+
+	revoke_async_done(&rq.iocb, -ECONNRESET);
 	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
 }
 
@@ -4059,6 +4162,8 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_kick_kthread_test),
 	KUNIT_CASE(revoke_kick_process_test),
 	KUNIT_CASE(revoke_kick_unnamed_test),
+	KUNIT_CASE(revoke_report_files_test),
+	KUNIT_CASE(revoke_report_users_test),
 	KUNIT_CASE(revoke_uncounted_test),
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
@@ -4119,6 +4224,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_async_request_test),
 	KUNIT_CASE(revoke_async_queued_test),
 	KUNIT_CASE(revoke_async_result_test),
+	KUNIT_CASE(revoke_async_report_test),
 	KUNIT_CASE(revoke_async_at_once_test),
 	KUNIT_CASE(revoke_step_out_test),
 	KUNIT_CASE(revoke_step_in_test),

@@ -430,6 +430,17 @@ static inline int revokable_mmap_wait(struct file *file)
 	return 0;
 }
 
+/* There is no gate: who has one selects REVOKE. */
+static inline bool gate_use_begin(struct revoke_gate *gate, int *slot)
+{
+	return false;
+}
+
+static inline bool gate_use_end(struct revoke_gate *gate, int slot, long ret)
+{
+	return false;
+}
+
 static inline bool iomem_is_mapped(void)
 {
 	return false;

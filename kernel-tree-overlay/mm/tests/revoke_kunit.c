@@ -818,6 +818,22 @@ static long do_touch(struct toy_task *t)
 	return ret;
 }
 
+/* With so many other uses, of its own file, that there is no name left. */
+static long do_touch_unnamed(struct toy_task *t)
+{
+	struct file_use uses[REVOKE_NAMES];
+	unsigned int n = 0;
+	long ret = -ENODEV;
+
+	while (n < REVOKE_NAMES && start_using(t->file, &uses[n]))
+		n++;
+	if (n == REVOKE_NAMES)
+		ret = do_touch(t);
+	while (n)
+		stop_using(&uses[--n]);
+	return ret;
+}
+
 /* As KVM, which holds nothing but the mmap_lock. */
 static long do_fixup(struct toy_task *t)
 {
@@ -1400,7 +1416,11 @@ static void revoke_mm_tables_refused_test(struct kunit *test)
 	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
 	struct file *file = toy_file_new(test, toy);
 	struct file *other = toy_file_new(test, toy);
-	struct vm_area_struct vma = { .vm_file = get_file(file) };
+	struct vm_area_struct vma = {
+		.vm_mm	 = &init_mm,
+		.vm_end	 = PAGE_SIZE,
+		.vm_file = get_file(file),
+	};
 	int i;
 
 	kunit_warning_suppress(test) {
@@ -1648,18 +1668,17 @@ static const struct toy_case fault_cases[] = {
 KUNIT_ARRAY_PARAM_DESC(fault, fault_cases, name);
 
 /* A fault that has looked before the driver's change, and inserts after it. */
-static void revoke_mm_range_fault_test(struct kunit *test)
+static void expect_awaits_fault(struct kunit *test, struct toy *toy,
+				struct file *file, struct file *used,
+				long (*touches)(struct toy_task *t))
 {
-	const struct toy_case *c = test->param_value;
-	struct toy *toy = toy_new(test, c->shape);
-	struct file *file = toy_file_new(test, toy);
 	unsigned long addr = map_toy(test, file, MAP_SHARED);
 	struct toy_task *toucher, *zapper;
 	int ret;
 
 	KUNIT_EXPECT_EQ(test, touch_page(addr, 2), 'C');
 	toy->fault_blocks = 1;
-	toucher = toy_run(test, toy, file, addr + PAGE_SIZE, do_touch);
+	toucher = toy_run(test, toy, used, addr + PAGE_SIZE, touches);
 	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
 	toy_take(toy);
 	zapper = toy_run(test, toy, file, 0, do_zap_range);
@@ -1676,6 +1695,25 @@ static void revoke_mm_range_fault_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, present_ptes(addr), 0);
 	KUNIT_EXPECT_EQ(test, touch_page(addr, 1), -EFAULT);
 	unmap(test, addr);
+}
+
+static void revoke_mm_range_fault_test(struct kunit *test)
+{
+	const struct toy_case *c = test->param_value;
+	struct toy *toy = toy_new(test, c->shape);
+	struct file *file = toy_file_new(test, toy);
+
+	expect_awaits_fault(test, toy, file, file, do_touch);
+}
+
+/* Likewise of whom nobody knows what it is in. */
+static void revoke_mm_range_unnamed_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PFN);
+	struct toy *other = toy_new(test, TOY_FAULT_PFN);
+
+	expect_awaits_fault(test, toy, toy_file_new(test, toy),
+			    toy_file_new(test, other), do_touch_unnamed);
 }
 
 /* Likewise an mmap, whose VMA the first of the two walks cannot find. */
@@ -2698,6 +2736,7 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_range_ends_test),
 	KUNIT_CASE(revoke_mm_range_private_test),
 	KUNIT_CASE_PARAM(revoke_mm_range_fault_test, fault_gen_params),
+	KUNIT_CASE(revoke_mm_range_unnamed_test),
 	KUNIT_CASE_PARAM(revoke_mm_range_mmap_test, toy_gen_params),
 	KUNIT_CASE(revoke_mm_range_newcomer_test),
 	KUNIT_CASE(revoke_mm_range_method_test),
