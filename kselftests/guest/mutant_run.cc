@@ -162,7 +162,7 @@ MutantRun::Run MutantRun::RunTests(const Step& step, const std::string& stem, in
   if (step.kind == mutants::Kind::kTest) {
     RunProgram(step, stem, percent);
   } else {
-    in_time = RunKunit(step, stem);
+    in_time = RunKunit(step, stem, percent);
   }
   const std::string ktap = ReadFile(stem + ".ktap").value_or("");
   Run run{.outcomes = mutants::OutcomesOf(ktap, step.tests),
@@ -184,12 +184,12 @@ void MutantRun::RunProgram(const Step& step, const std::string& stem, int percen
   if (result.interrupted) throw Error("interrupted");
 }
 
-bool MutantRun::RunKunit(const Step& step, const std::string& stem) {
+bool MutantRun::RunKunit(const Step& step, const std::string& stem, int percent) {
   const std::string path = stem + ".ktap";
   std::filesystem::remove(path);
   const Bounded ended =
       RunBounded([&] { WriteFile(path, RunKunitSuite(step.suite, Join(step.tests))); },
-                 options_.deadline * step.tests.size() + kSlack);
+                 (options_.deadline * step.tests.size() + kSlack) * percent / 100);
   return ended != Bounded::kStuck;
 }
 

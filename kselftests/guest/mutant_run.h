@@ -44,7 +44,7 @@ class MutantRun {
   void Append(const std::string& line);
   Run RunTests(const mutants::Step& step, const std::string& stem, int percent);
   void RunProgram(const mutants::Step& step, const std::string& stem, int percent);
-  bool RunKunit(const mutants::Step& step, const std::string& stem);
+  bool RunKunit(const mutants::Step& step, const std::string& stem, int percent);
   // Runs the tests with the mutant off, and says what is wrong if they are not green. How long they
   // took goes to *seconds.
   std::optional<std::string> RunBefore(const mutants::Step& step, double* seconds);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -30,8 +31,9 @@ constexpr int kTries = 2;
 // The guest gives a sign of life every few seconds. Longer than it takes the kernel to see a
 // lockup.
 constexpr std::chrono::seconds kSilence{150};
-// For each test of KUnit.
-constexpr std::chrono::seconds kKunitTimeout{15};
+// For each test of KUnit; three times as long in suites that say that they are slow.
+constexpr std::chrono::seconds kKunitTimeout{6};
+constexpr std::chrono::seconds kKunitTimeoutInDebug{15};
 
 // Hands over whole lines of what comes in pieces.
 class Lines {
@@ -131,7 +133,8 @@ guest::RunSpec MakeGuest(const Project& project, const GuestOptions& options,
   spec.devices = EntriesOf(Require(project.source / "kselftests/guest/devices"));
   spec.monitor = true;
   // A test of KUnit that hangs costs little, and a task that spins is noticed.
-  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kKunitTimeout.count()),
+  const std::chrono::seconds kunit = project.debug ? kKunitTimeoutInDebug : kKunitTimeout;
+  spec.append = {"kunit.enable=1", "kunit.timeout=" + std::to_string(kunit.count()),
                  "watchdog_thresh=20"};
   spec.sysctls = {"kernel.hung_task_panic=1"};
   spec.env = {"TEST_REVOKE_KO=" + test_revoke, "REVOKE_SPLAT_ALLOW=" + project.Splats().string(),
@@ -208,8 +211,8 @@ Outcome UmlOutcome(std::string_view console, const std::string& test,
   return splat ? Outcome::kSplat : outcome;
 }
 
-std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, int jobs) {
-  std::vector<std::vector<Want>> lists(std::min(wants.size(), static_cast<std::size_t>(jobs)));
+std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, std::size_t most) {
+  std::vector<std::vector<Want>> lists(std::min(wants.size(), most));
   // The tests of a mutant, and those of a suite, are much alike.
   for (std::size_t i = 0; i < wants.size(); i++) lists[i % lists.size()].push_back(wants[i]);
   return lists;
@@ -232,10 +235,13 @@ int RunSessions(const Project& project, const GuestOptions& options, std::vector
   const StopSignalsBlocked blocked;
   std::exception_ptr error;
   std::vector<int> boots(sessions->size());
-  const auto run = [&](std::size_t i) {
+  std::atomic<std::size_t> next = 0;
+  const auto run = [&] {
     try {
-      boots[i] = RunSession(project, options, root / std::to_string(i + 1), &(*sessions)[i],
-                            locked_on, locked_progress);
+      for (std::size_t i = next++; i < sessions->size(); i = next++) {
+        boots[i] = RunSession(project, options, root / std::to_string(i + 1), &(*sessions)[i],
+                              locked_on, locked_progress);
+      }
     } catch (...) {
       const std::lock_guard guard(lock);
       // The other guests are stopped, as by the user. What they say of it is not wanted.
@@ -247,8 +253,9 @@ int RunSessions(const Project& project, const GuestOptions& options, std::vector
   };
   {
     std::vector<std::jthread> threads;
-    threads.reserve(sessions->size());
-    for (std::size_t i = 0; i < sessions->size(); i++) threads.emplace_back(run, i);
+    const std::size_t jobs = std::min(sessions->size(), static_cast<std::size_t>(options.jobs));
+    threads.reserve(jobs);
+    for (std::size_t i = 0; i < jobs; i++) threads.emplace_back(run);
   }
   if (error) std::rethrow_exception(error);
   return std::accumulate(boots.begin(), boots.end(), 0);

@@ -20,8 +20,8 @@ namespace mutants {
 struct GuestOptions {
   std::string mutant_switch;          // a file for tests of this tool; empty: that of the kernel
   std::chrono::seconds deadline{60};  // for each test
-  int deadline_percent = 20;          // of each time limit, while a mutant is on
-  int jobs = 3;                       // guests at a time
+  int deadline_percent = 13;          // of each time limit, while a mutant is on
+  int jobs = 4;                       // guests at a time
 };
 
 // What to boot for `plan`. `results` is a directory.
@@ -42,13 +42,13 @@ Outcome UmlOutcome(std::string_view console, const std::string& test,
 // The splats that are allowed. Throws guest::Error.
 splat::AllowList LoadSplats(const Project& project);
 
-// Cuts `wants` into lists that take about as long, at most `jobs`; none of them is empty.
-std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, int jobs);
+// Cuts `wants` into lists that take about as long, at most so many; none of them is empty.
+std::vector<std::vector<Want>> Share(const std::vector<Want>& wants, std::size_t most);
 
-// Boots guests for all sessions at the same time until nothing is left, or `on` (called with what
-// each guest has decided) returns false for each of them. `progress` gets results as they come,
-// which need not be final; neither is called twice at a time. Returns how many guests it took.
-// Throws guest::Error if a guest does not even begin.
+// Boots guests until nothing is left of any session, some sessions at a time, or `on` (called with
+// what each guest has decided) returns false for each of them. `progress` gets results as they
+// come, which need not be final; neither is called twice at a time. Returns how many guests it
+// took. Throws guest::Error if a guest does not even begin.
 int RunSessions(const Project& project, const GuestOptions& options, std::vector<Session>* sessions,
                 const std::function<bool(const std::vector<Result>&)>& on,
                 const std::function<void(const Result&)>& progress);

@@ -22,6 +22,9 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using guest::Error;
 
+// Tests in one guest, if it lives so long. The guest that is last should not be last for long.
+constexpr std::size_t kAtOnce = 60;
+
 void Print(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) std::printf("mutants: %s\n", line.c_str());
   std::fflush(stdout);
@@ -133,11 +136,15 @@ void KeepObserved(const Project& project, const std::vector<Result>& results) {
 // Runs `wants` in guests of which there are several at a time; *boots goes up by their number.
 // Keeps what was observed. A suite without a mutant is one step.
 std::vector<Result> RunInGuests(const Project& project, const GuestOptions& options,
-                                const std::vector<Want>& wants, Progress* progress, int* boots) {
+                                const std::vector<Want>& wants, Passes passes, Progress* progress,
+                                int* boots) {
+  const bool control = !wants.empty() && wants.front().mutant == kNone;
+  // The control run needs no guest twice; with mutants, nobody knows who takes how long.
+  const std::size_t jobs = static_cast<std::size_t>(options.jobs);
+  const std::size_t most = control ? jobs : std::max(jobs, wants.size() / kAtOnce);
   std::vector<Session> sessions;
-  for (const std::vector<Want>& list : Share(wants, options.jobs)) {
-    const bool control = list.front().mutant == kNone;
-    sessions.push_back(control ? Session(list, {}) : Session({}, list));
+  for (const std::vector<Want>& list : Share(wants, most)) {
+    sessions.push_back(control ? Session(list, {}, passes) : Session({}, list, passes));
   }
   *boots += RunSessions(
       project, options, &sessions,
@@ -247,10 +254,12 @@ int RunMutants(const Project& project, const GuestOptions& options, const Select
   const std::vector<Want> without = ControlOf(wants, ListTests(project));
   Progress progress(without.size() + wants.size());
   int boots = 0;
-  std::vector<Result> results = RunInGuests(project, options, without, &progress, &boots);
+  std::vector<Result> results =
+      RunInGuests(project, options, without, Passes::kCount, &progress, &boots);
   const bool control = ControlFailures(results).empty();
   if (control) {
-    const std::vector<Result> more = RunInGuests(project, options, wants, &progress, &boots);
+    const std::vector<Result> more =
+        RunInGuests(project, options, wants, Passes::kDoubted, &progress, &boots);
     results.insert(results.end(), more.begin(), more.end());
     RunAllUml(project, uml, &results);
   }
@@ -290,7 +299,8 @@ int Discover(const Project& project, const GuestOptions& options,
     if (wants.empty()) continue;
     Progress progress(wants.size());
     int boots = 0;
-    const std::vector<Result> results = RunInGuests(project, options, wants, &progress, &boots);
+    const std::vector<Result> results =
+        RunInGuests(project, options, wants, Passes::kCount, &progress, &boots);
     const auto red = std::count_if(results.begin(), results.end(),
                                    [](const Result& result) { return Red(result.outcome); });
     std::printf("mutants: %s: %zd of %zu red, %d guests, %s so far\n", target.mutant.c_str(), red,

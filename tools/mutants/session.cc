@@ -25,7 +25,8 @@ bool Begun(const Entry& entry) {
 
 }  // namespace
 
-Session::Session(const std::vector<Want>& control, const std::vector<Want>& wants) {
+Session::Session(const std::vector<Want>& control, const std::vector<Want>& wants, Passes passes)
+    : passes_(passes) {
   for (const std::vector<Want>* list : {&control, &wants}) {
     for (const Want& want : *list) items_.push_back({.result = Undecided(want)});
   }
@@ -106,8 +107,15 @@ std::vector<Result> Session::Take(const Boot& boot) {
     const bool first = &entry == &boot.entries.front();
     const bool last = &entry == &boot.entries.back();
     if (entry.results.size() == entry.step.tests.size() && Begun(entry)) {
-      for (std::size_t i = 0; i < entry.results.size(); i++)
-        Decide(entry.step, i, entry.results[i].outcome, entry.results[i].seconds, &decided);
+      for (std::size_t i = 0; i < entry.results.size(); i++) {
+        const Result& result = entry.results[i];
+        // What an earlier mutant has left behind may have done what this one does not.
+        if (passes_ == Passes::kDoubted && !first && !Control(result.mutant) &&
+            result.outcome == Outcome::kPassed) {
+          continue;
+        }
+        Decide(entry.step, i, result.outcome, result.seconds, &decided);
+      }
     } else if (last && entry.results.empty()) {
       TakeUnended(entry, first, boot, &decided);
     } else {

@@ -37,11 +37,14 @@ struct Boot {
   bool splat = false;  // the kernel has complained after the last step began
 };
 
+// Whether a test that passes with a mutant is run once more if others had been on in its guest.
+enum class Passes { kCount, kDoubted };
+
 class Session {
  public:
   // The control run comes first, in guests of its own: `control`, all without a mutant, a suite a
   // step; the tests of a suite are together, in its order. Then `wants`, a step each.
-  Session(const std::vector<Want>& control, const std::vector<Want>& wants);
+  Session(const std::vector<Want>& control, const std::vector<Want>& wants, Passes passes);
 
   // For the next guest; empty if nothing is left.
   std::vector<Step> NextPlan() const;
@@ -66,6 +69,7 @@ class Session {
               std::vector<Result>* decided);
   void TakeUnended(const Entry& entry, bool first, const Boot& boot, std::vector<Result>* decided);
 
+  Passes passes_;
   std::vector<Item> items_;
 };
 

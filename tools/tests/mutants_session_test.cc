@@ -62,7 +62,8 @@ class SessionTest : public testing::Test {
   const Step first_ = StepOf("m", {"A.B"});
   const Step second_ = StepOf("n", {"A.C"});
   Session session_{{WantOf("none", "A.B"), WantOf("none", "A.C")},
-                   {WantOf("m", "A.B"), WantOf("n", "A.C")}};
+                   {WantOf("m", "A.B"), WantOf("n", "A.C")},
+                   Passes::kDoubted};
 };
 
 TEST_F(SessionTest, ControlComesFirstAndAlone) {
@@ -77,6 +78,25 @@ TEST_F(SessionTest, EachResultCountsIfItWasGreenBefore) {
                                          Ended(second_, {Outcome::kFailed})}}),
               ElementsAre(Decides("m", Outcome::kPassed), Decides("n", Outcome::kFailed)));
   EXPECT_THAT(session_.NextPlan(), IsEmpty());
+}
+
+TEST_F(SessionTest, PassInAGuestThatHasSeenMutantsIsTriedAgain) {
+  PassControl();
+  const std::vector<Outcome> passed = {Outcome::kPassed};
+  EXPECT_THAT(session_.Take({.entries = {Ended(first_, passed), Ended(second_, passed)}}),
+              ElementsAre(Decides("m", Outcome::kPassed)));
+  EXPECT_THAT(session_.NextPlan(), ElementsAre(second_));
+  EXPECT_THAT(session_.Take({.entries = {Ended(second_, passed)}}),
+              ElementsAre(Decides("n", Outcome::kPassed)));
+  EXPECT_THAT(session_.NextPlan(), IsEmpty());
+}
+
+TEST(SessionPasses, CountWhereTheyAreNotDoubted) {
+  Session session({}, {WantOf("m", "A.B"), WantOf("n", "A.C")}, Passes::kCount);
+  const std::vector<Outcome> passed = {Outcome::kPassed};
+  session.Take(
+      {.entries = {Ended(StepOf("m", {"A.B"}), passed), Ended(StepOf("n", {"A.C"}), passed)}});
+  EXPECT_THAT(session.NextPlan(), IsEmpty());
 }
 
 TEST_F(SessionTest, WhatWasNotGreenBeforeIsRunFirstInAGuest) {

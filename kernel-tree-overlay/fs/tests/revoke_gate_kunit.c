@@ -126,18 +126,22 @@ static int close_main(void *data)
 	return 0;
 }
 
-/* Nobody but a kick wakes it. */
+/* Nobody but a kick wakes it, which is no signal for a kernel thread. */
 static int sleep_main(void *data)
 {
 	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
 	struct entry *entry = data;
+	bool woken;
 	int slot;
 
 	if (gate_use_begin(&entry->gate, &slot)) {
 		complete(&entry->inside);
-		wait_event_interruptible_timeout(queue, false, TIMEOUT);
+		/* 1: not by that, but in the end */
+		woken = wait_event_interruptible_timeout(queue,
+							 revoke_kicked(current),
+							 TIMEOUT) > 1;
 		entry->was_kicked = gate_use_end(&entry->gate, slot,
-						 -ERESTARTSYS);
+						 -ERESTARTSYS) && woken;
 	}
 	complete(&entry->done);
 	return 0;
