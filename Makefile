@@ -92,7 +92,7 @@ EXPECTED = $(if $(ALL),tools=$(RESULTS)/tools.xml) util=$(RESULTS)/util.xml \
 	$(if $(ALL),$(foreach s,$(KUNIT),--console uml/$(s)/log=$(RESULTS)/uml/$(s).console.log))
 VNG      = $(firstword $(filter syscall_test,$(SUITES)) $(SUITES))
 
-.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage mutants check-mutants \
+.PHONY: help demo test check-fast shell apply verify kunit kselftest baseline vng flakes coverage coverage-kernel mutants check-mutants \
 	model kernel-selftests alsa-selftests sound-clock mail clean distclean deps source tools programs kernel-series kernel-base test-tools test-util \
 	lint tidy package selftest cross no-syscall preempt bench bench-check bench-proof bench-reference bench-scaling evidence check-evidence kernel-mutant
 .NOTPARALLEL:
@@ -189,9 +189,12 @@ flakes: tools programs kernel-series
 		$(foreach s,$(SUITES),$(s)=$$results/$(s).ktap)'
 
 # What the suites execute of the facility, and whether they notice when it is broken.
-coverage: private override PROFILE := coverage
-coverage: tools programs source
+# The kernel is there before the real name of its build tree is asked for.
+coverage-kernel: source
 	@tools/stage 'building the kernel with gcov' tools/kernel-build series-coverage >/dev/null
+
+coverage: private override PROFILE := coverage
+coverage: tools programs coverage-kernel
 	@tools/stage 'KUnit and kselftests with gcov' $(call suites,coverage,$(SERIES),$(KUNIT:%=-k %),\
 		$(BINARIES))
 	@tools/stage 'coverage' tools/coverage $(RESULTS)/coverage

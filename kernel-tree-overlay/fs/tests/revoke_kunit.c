@@ -32,6 +32,7 @@
 #include <linux/pseudo_fs.h>
 #include <linux/revoke_internal.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/sysctl.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -1140,6 +1141,42 @@ static void revoke_report_users_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, toy_result(test, user[i]), TOY_DONE);
 }
 
+/* Who is inside without a name cannot be told, and is no request, either. */
+static void revoke_report_unnamed_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL), *other = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct file *outer = toy_file_new(test, other);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl_unnamed);
+	struct toy_task *revoker;
+
+	user->cmd = TOY_BLOCK;
+	user->arg = (unsigned long)outer;
+	toy_task_run(test, user);
+	KUNIT_ASSERT_TRUE(test, came(&toy->inside));
+	revoker = toy_revoke(test, toy, file, do_revoke_file);
+	file->f_revoke->since -= OVERDUE;
+	revoke_report(toy->r);
+	KUNIT_EXPECT_FALSE(test, reported(file));
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, revoker), 0);
+}
+
+#ifdef CONFIG_DETECT_HUNG_TASK
+/* As long as the hung task detector waits, or two minutes if it is off. */
+static void revoke_report_after_test(struct kunit *test)
+{
+	const unsigned long secs = sysctl_hung_task_timeout_secs;
+
+	WRITE_ONCE(sysctl_hung_task_timeout_secs, 0);
+	KUNIT_EXPECT_EQ(test, report_after(), 120 * HZ);
+	WRITE_ONCE(sysctl_hung_task_timeout_secs, 7777);
+	KUNIT_EXPECT_EQ(test, report_after(), 7777 * HZ);
+	WRITE_ONCE(sysctl_hung_task_timeout_secs, secs);
+}
+#endif
+
 /*
  * Likewise in a method for which there was no name left: whoever has one of those
  * may be inside, and is told once.
@@ -1162,6 +1199,38 @@ static void revoke_kick_unnamed_test(struct kunit *test)
 	expect_released(test, file, 1);
 	KUNIT_EXPECT_EQ(test, revoke_file(outer), 0);
 	expect_released(test, outer, 1);
+}
+
+static int never_main(void *data)
+{
+	return 0;
+}
+
+/* Threads are looked at some at a time, and the one that sleeps is not the first. */
+static void revoke_kick_crowd_test(struct kunit *test)
+{
+	const unsigned int most = 300;
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_task_new(test, toy, file, do_ioctl);
+	struct task_struct **crowd;
+	unsigned int n;
+
+	crowd = kunit_kcalloc(test, most, sizeof(*crowd), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, crowd);
+	for (n = 0; n < most; n++) {
+		crowd[n] = kthread_create(never_main, NULL, "revoke-crowd");
+		if (IS_ERR(crowd[n]))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, n, most);
+	user->cmd = TOY_SLEEP_DEAF;
+	toy_user_run(test, user);
+	KUNIT_EXPECT_TRUE(test, came(&toy->inside));
+	KUNIT_EXPECT_EQ(test, revoke_file(file), 0);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), -ENODEV);
+	while (n)
+		kthread_stop(crowd[--n]);
 }
 
 /*
@@ -3849,6 +3918,24 @@ static void revoke_suspend_elsewhere_test(struct kunit *test)
 	revokable_resume(toy->r);
 }
 
+/* Undone while it still waits: then nobody is kept out when it has waited. */
+static void revoke_suspend_undone_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, NULL);
+	struct file *file = toy_file_new(test, toy);
+	struct toy_task *user = toy_block(test, toy, file), *suspender;
+
+	suspender = toy_task_run(test, toy_task_new(test, toy, NULL,
+						    do_suspend));
+	KUNIT_ASSERT_TRUE(test, becomes_suspended(file));
+	revokable_resume(toy->r);
+	toy_open_gate(toy);
+	KUNIT_EXPECT_EQ(test, toy_result(test, user), TOY_DONE);
+	KUNIT_EXPECT_EQ(test, toy_result(test, suspender), 0);
+	KUNIT_EXPECT_FALSE(test, file_suspended(file));
+	KUNIT_EXPECT_EQ(test, toy_call_ioctl(file, TOY_NOP, 0), TOY_DONE);
+}
+
 /* It would wait for itself; nor does it wait for the resume of another object. */
 static void revoke_suspend_self_test(struct kunit *test)
 {
@@ -4162,8 +4249,13 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_kick_kthread_test),
 	KUNIT_CASE(revoke_kick_process_test),
 	KUNIT_CASE(revoke_kick_unnamed_test),
+	KUNIT_CASE(revoke_kick_crowd_test),
 	KUNIT_CASE(revoke_report_files_test),
 	KUNIT_CASE(revoke_report_users_test),
+	KUNIT_CASE(revoke_report_unnamed_test),
+#ifdef CONFIG_DETECT_HUNG_TASK
+	KUNIT_CASE(revoke_report_after_test),
+#endif
 	KUNIT_CASE(revoke_uncounted_test),
 	KUNIT_CASE(revoke_no_kick_test),
 	KUNIT_CASE(revoke_kick_ops_test),
@@ -4257,6 +4349,7 @@ static struct kunit_case revoke_cases[] = {
 	KUNIT_CASE(revoke_suspend_nowait_test),
 	KUNIT_CASE(revoke_suspend_inside_test),
 	KUNIT_CASE(revoke_suspend_elsewhere_test),
+	KUNIT_CASE(revoke_suspend_undone_test),
 	KUNIT_CASE(revoke_suspend_self_test),
 	KUNIT_CASE(revoke_suspend_revoked_test),
 	KUNIT_CASE(revoke_suspend_both_test),

@@ -1604,6 +1604,24 @@ static void revoke_mm_range_test(struct kunit *test)
 		unmap(test, addr[i]);
 }
 
+/* To be inside of another object is no reason to wait, or to complain. */
+static void revoke_mm_range_elsewhere_test(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct toy *other = toy_new(test, TOY_FAULT_PAGE);
+	struct file *file = toy_file_new(test, other);
+	unsigned long addr = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
+	struct file_use use;
+
+	expect_mapped(test, addr);
+	toy_take(toy);
+	KUNIT_EXPECT_TRUE(test, start_using(file, &use));
+	revokable_zap_range(toy->r, 1, 2);
+	stop_using(&use);
+	expect_middle_gone(test, addr);
+	unmap(test, addr);
+}
+
 /* The ends of the range, and mappings of a part. */
 static void revoke_mm_range_ends_test(struct kunit *test)
 {
@@ -2733,6 +2751,7 @@ static struct kunit_case revoke_mm_cases[] = {
 	KUNIT_CASE(revoke_mm_insert_test),
 	KUNIT_CASE_PARAM(revoke_mm_own_uses_test, toy_gen_params),
 	KUNIT_CASE_PARAM(revoke_mm_range_test, toy_gen_params),
+	KUNIT_CASE(revoke_mm_range_elsewhere_test),
 	KUNIT_CASE(revoke_mm_range_ends_test),
 	KUNIT_CASE(revoke_mm_range_private_test),
 	KUNIT_CASE_PARAM(revoke_mm_range_fault_test, fault_gen_params),
