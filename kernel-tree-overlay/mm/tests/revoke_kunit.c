@@ -456,6 +456,18 @@ static struct toy *toy_new(struct kunit *test, enum toy_shape shape)
 	return toy_new_flags(test, shape, REVOKABLE_CLOSE_AT_RELEASE);
 }
 
+/* Lockdep knows objects by where they are created. */
+static struct toy *toy_new_of_another_class(struct kunit *test)
+{
+	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
+	struct revokable *r = revokable_alloc(&toy->ops, toy);
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	revokable_put(toy->r);
+	toy->r = r;
+	return toy;
+}
+
 /* A kernel thread's fput() would leave it to a workqueue. */
 KUNIT_DEFINE_ACTION_WRAPPER(toy_close_action, __fput_sync, struct file *);
 
@@ -1608,7 +1620,7 @@ static void revoke_mm_range_test(struct kunit *test)
 static void revoke_mm_range_elsewhere_test(struct kunit *test)
 {
 	struct toy *toy = toy_new(test, TOY_FAULT_PAGE);
-	struct toy *other = toy_new(test, TOY_FAULT_PAGE);
+	struct toy *other = toy_new_of_another_class(test);
 	struct file *file = toy_file_new(test, other);
 	unsigned long addr = map_toy(test, toy_file_new(test, toy), MAP_SHARED);
 	struct file_use use;
