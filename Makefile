@@ -57,12 +57,13 @@ cmake    = exec 8>$(CACHE)/.lock-cmake; flock 8; fresh=--fresh; if $(same_source
 # A guest; the debug kernel is slower and stricter.
 GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --monitor --append kunit.enable=1 \
 	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
-	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS)
+	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS) --early $(TESTS)/early_user
 GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 --append numa_balancing=enable \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
 RUNS     ?= 20
+AT_A_TIME ?= 2
 SERIES   = --kernel $(call image,series) --module $(MODULE) --env TEST_REVOKE_KO=$(MODULE) $(call modules,series) $(call sound_at,series)
 BASE     = --kernel $(call image,base) $(call modules,base) $(call sound_at,base)
 # $(call suites,RESULTS,KERNEL,RUN-SUITES OPTIONS,BINARIES)
@@ -75,7 +76,7 @@ suites   = $(GUEST) --results $(RESULTS)/$(1) $(2) $(addprefix --file ,$(4)) \
 # get ENOSYS from it all the time, nor the tests of our own tools to any kernel:
 # ALL=1 runs these, too, as .ci/run does.  Two guests run at a time: most of the
 # time, a guest waits.
-PROVEN  := $(if $(ALL),$(SUITES),$(sort $(notdir $(basename $(shell \
+PROVEN  := $(if $(ALL),$(SUITES),$(filter $(SUITES),$(notdir $(basename $(shell \
 	grep -lE 'baseline::k(Fails|Passes)' kselftests/*_test.cc)))))
 # Those come last that leave processes which nothing ends.
 STICKS  := $(filter $(notdir $(basename $(shell grep -l 'baseline::kSticks' kselftests/*_test.cc))),$(SUITES))
@@ -108,7 +109,7 @@ help:
 	@echo 'make kselftest    the C++ suites in the patched kernel'
 	@echo 'make baseline     the same binaries on the unpatched kernel; ALL=1: those that get ENOSYS there, too'
 	@echo 'make vng          one suite by run_kselftest.sh, in a guest booted by virtme-ng'
-	@echo 'make flakes       the C++ suites RUNS times (now $(RUNS)), with two busy loops beside'
+	@echo 'make flakes       the C++ suites RUNS times (now $(RUNS)), AT_A_TIME (now $(AT_A_TIME)) at a time, with two busy loops beside'
 	@echo 'make mutants      break the kernel, one mechanism at a time: the tests must notice'
 	@echo 'make bench-scaling  ns of the fast path on two CPUs, beside other ways to know who is inside'
 	@echo 'make evidence     bring the table of what each test was seen to catch up to date'
@@ -183,7 +184,7 @@ baseline: tools programs kernel-base
 
 # The suites, again and again, on a machine that has other things to do.
 flakes: tools programs kernel-series
-	@tools/stage 'the suites $(RUNS) times, with two busy loops beside' tools/flakes -n $(RUNS) $(RESULTS)/flakes \
+	@tools/stage 'the suites $(RUNS) times, with two busy loops beside' tools/flakes -n $(RUNS) -j $(AT_A_TIME) $(RESULTS)/flakes \
 		'$(call suites,flakes/$${results##*/},$(SERIES),,$(BINARIES))' \
 		'$(BIN)/tally --allow $(SPLATS) --status $$status guest=$$results/guest.ktap \
 		$(foreach s,$(SUITES),$(s)=$$results/$(s).ktap)'

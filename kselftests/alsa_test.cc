@@ -779,7 +779,7 @@ REVOKE_TEST_F(AlsaCodec, GoesWithoutItsCard, baseline::kFails) {
 REVOKE_TEST_F(AlsaCodec, StreamReturnsEbadfd, baseline::kPasses) {
   Pcm pcm(card.Playback(), O_RDWR);
   ASSERT_THAT(pcm, SyscallSucceeds());
-  ASSERT_THAT(pcm.SetUp({.starts_at = 1U << 20}), SyscallSucceeds());
+  ASSERT_THAT(pcm.SetUp({.starts_at = 1U << 20, .wakes_up = false}), SyscallSucceeds());
   std::vector<char> frames(PcmSetup{}.buffer * kFrame);
   ASSERT_THAT(pcm.Write(frames.data(), frames.size()), SyscallSucceeds());
   CallInThread writer([&] { return pcm.Write(frames.data(), frames.size()); });

@@ -23,6 +23,8 @@ namespace {
 // No caching, so that both sides see what the other wrote; large messages, since each is an exit.
 constexpr char k9pOptions[] = "trans=virtio,version=9p2000.L,access=any,cache=none,msize=524288";
 
+constexpr char kUeventHelper[] = "/sys/kernel/uevent_helper";
+
 struct MountPoint {
   const char* type;
   const char* path;
@@ -77,6 +79,9 @@ void SetUpMachine() {
   }
   // The root is a tmpfs already, and the program may have been put anywhere in it.
   if (chmod("/tmp", 01777) < 0) throw ErrnoError("cannot open /tmp to everybody");
+  // The kernel starts a program for each uevent while it boots, see guest-run --early: enough.
+  if (access(kUeventHelper, F_OK) == 0)
+    WriteAll(OpenForAppending(kUeventHelper).get(), "\n", kUeventHelper);
   LinkStandardStreams();
   Mount(kResultsTag, kResultsDir, "9p", 0, k9pOptions);
 }

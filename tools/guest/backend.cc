@@ -24,6 +24,9 @@ void Append(vector<string>& argv, Parts&&... parts) {
   (argv.emplace_back(std::forward<Parts>(parts)), ...);
 }
 
+// CONFIG_UEVENT_HELPER_PATH
+constexpr char kEarlyProgram[] = "/early";
+
 // A comma ends a value in qemu's option syntax unless it is doubled.
 string QemuValue(const string& value) {
   string out;
@@ -84,6 +87,8 @@ vector<string> KernelArguments(const RunSpec& spec, Accel accel) {
     Append(args, "no_timer_check", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120");
   }
   if (accel == Accel::kIcount) Append(args, "norandmaps", "kfence.sample_interval=0");
+  // Otherwise the initcalls may be over before there is a program.
+  if (!spec.early.empty()) Append(args, "initramfs_async=0");
   args.insert(args.end(), spec.append.begin(), spec.append.end());
   return args;
 }
@@ -233,6 +238,7 @@ std::string MakeInitramfs(const RunSpec& spec) {
     archive.AddFile(to, 0755, *contents);
   };
   add(spec.agent, "/init");
+  if (!spec.early.empty()) add(spec.early, kEarlyProgram);
   std::set<string> files;
   for (const string& path : spec.files) AddWithContents(path, files);
   files.insert(spec.modules.begin(), spec.modules.end());

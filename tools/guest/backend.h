@@ -45,6 +45,7 @@ struct RunSpec {
   std::vector<std::string> append;     // kernel command line
   std::vector<std::string> files;      // put into the initramfs under the same path, with what is
                                        // in a directory and the libraries of a program
+  std::string early;                   // static program that the kernel starts before init, or none
   std::vector<std::string> shares;     // directories mounted read-only under the same path
   std::vector<std::string> env;
   std::vector<std::string> sysctls;

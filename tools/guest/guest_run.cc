@@ -138,6 +138,9 @@ int Main(int argc, char** argv) {
          "File or directory to have in the initramfs under the same path; a program brings its "
          "libraries; repeatable")
       ->allow_extra_args(false);
+  app.add_option("--early", spec.early,
+                 "With --backend initramfs: static program to start at the first uevent of the "
+                 "boot; the kernel has CONFIG_UEVENT_HELPER_PATH=\"/early\"");
   app.add_option("--share", spec.shares,
                  "Directory to see read-only under the same path; repeatable")
       ->allow_extra_args(false);
@@ -170,6 +173,7 @@ int Main(int argc, char** argv) {
   spec.kernel = Absolute(spec.kernel, "kernel");
   spec.agent = Absolute(spec.agent, "agent");
   for (std::string& path : spec.files) path = Absolute(path, "file");
+  if (!spec.early.empty()) spec.early = Absolute(spec.early, "early program");
   for (std::string& path : spec.modules) path = Absolute(path, "module");
   for (std::string& path : spec.shares) path = Absolute(path, "share");
   if (shell) ExecuteShell(spec, ResolveAccel(spec).accel);

@@ -182,6 +182,21 @@ TEST(MakeInitramfs, HoldsAgentProgramAndFiles) {
   EXPECT_THROW(MakeInitramfs(spec), Error);
 }
 
+TEST(MakeInitramfs, HoldsTheEarlyProgramWhereTheKernelLooksForIt) {
+  RunSpec spec = Example();
+  spec.agent = GUEST_AGENT;
+  spec.program = {GUEST_AGENT};
+  spec.modules = {};
+  const auto has_it = HasSubstr(std::string("\0early\0", 7));
+  const auto waits = HasSubstr("initramfs_async=0");
+  EXPECT_THAT(MakeInitramfs(spec), Not(has_it));
+  EXPECT_THAT(After(MakeCommand(spec, Backend::kInitramfs, Accel::kTcg).argv, "-append"),
+              Not(waits));
+  spec.early = GUEST_AGENT;
+  EXPECT_THAT(MakeInitramfs(spec), has_it);
+  EXPECT_THAT(After(MakeCommand(spec, Backend::kInitramfs, Accel::kTcg).argv, "-append"), waits);
+}
+
 TEST(MakeInitramfs, TakesWhatBelongsToAFile) {
   RunSpec spec = Example();
   spec.agent = GUEST_AGENT;
