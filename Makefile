@@ -58,7 +58,7 @@ cmake    = exec 8>$(CACHE)/.lock-cmake; flock 8; fresh=--fresh; if $(same_source
 GUEST   := $(BIN)/guest-run --allow $(SPLATS) $(DEVICES) --monitor --append kunit.enable=1 \
 	--sysctl kernel.hung_task_panic=1 $(if $(REQUIRE_ALL),--env REQUIRE_ALL=1) \
 	--env REVOKE_ALLOWED_SKIPS=$(SKIPS) --env REVOKE_SPLAT_ALLOW=$(SPLATS) --file $(SKIPS) --file $(SPLATS) --early $(TESTS)/early_user
-GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 2400 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 --append numa_balancing=enable \
+GUEST   += $(if $(filter debug,$(PROFILE)),--mem 3G --timeout 4800 --env KSFT_MACHINE_SLOW=yes --append numa=fake=2 --append numa_balancing=enable \
 	--sysctl kernel.panic_on_warn=1,--timeout 1200)
 AGENT    := $(BIN)/guest-agent
 BINARIES := $(addprefix $(TESTS)/,$(SUITES))
