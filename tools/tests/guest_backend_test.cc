@@ -187,7 +187,7 @@ TEST(MakeInitramfs, HoldsTheEarlyProgramWhereTheKernelLooksForIt) {
   spec.agent = GUEST_AGENT;
   spec.program = {GUEST_AGENT};
   spec.modules = {};
-  const auto has_it = HasSubstr(std::string("\0early\0", 7));
+  const auto has_it = HasSubstr(std::string("00early") + '\0');
   const auto waits = HasSubstr("initramfs_async=0");
   EXPECT_THAT(MakeInitramfs(spec), Not(has_it));
   EXPECT_THAT(After(MakeCommand(spec, Backend::kInitramfs, Accel::kTcg).argv, "-append"),
